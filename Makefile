@@ -1,0 +1,34 @@
+# make demo   the main job on the embedded data set: train, prune, quantize; writes ./demo
+# make test   lint, types, import rules, then the test suite
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+# Small networks run fastest with one thread a process.
+export OMP_NUM_THREADS := 1
+
+.PHONY: demo test lint types imports pytest clean
+
+demo: $(VENV)/.ready
+	$(BIN)/parsimo demo --out demo
+
+test: lint types imports pytest
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+
+types: $(VENV)/.ready
+	$(BIN)/mypy
+
+imports: $(VENV)/.ready
+	$(BIN)/lint-imports --no-cache
+
+pytest: $(VENV)/.ready
+	$(BIN)/pytest -n 2
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
