@@ -15,6 +15,7 @@ test: lint types imports pytest
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(VENV)/.ready
 	$(BIN)/mypy

@@ -1,1 +1,75 @@
+"""parsimo: objectives with combinatorial structure, solved through exact penalties.
 
+    import parsimo as ps
+    problem = ps.ZeroNormProblem(ps.LeastSquares(A, b), weight=0.1)
+    surrogate = problem.to_mpec(ps.phi.mcp()).penalize(rho="exact").eliminate()
+    result = ps.solve(surrogate, ps.ProximalADMM())
+    print(problem.recover(result))
+
+Networks are pruned and quantized by `parsimo.neural`, which needs torch and is imported on its own.
+"""
+
+from parsimo.core import (
+    Composite,
+    Counting,
+    History,
+    NotConvergedError,
+    Result,
+    Status,
+    Traits,
+    Zero,
+    certificate,
+    natural_residual,
+)
+from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, SeparableSum, ZeroNorm
+from parsimo.problems import ClusteringProblem, LeastSquares, Logistic, ZeroNormProblem, phi
+from parsimo.solvers import (
+    AlternatingMinimization,
+    Exact,
+    Inexact,
+    Linearized,
+    ProximalADMM,
+    ProximalGradient,
+    solve,
+    stopping,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    # problems
+    "Composite",
+    "ZeroNormProblem",
+    "ClusteringProblem",
+    "LeastSquares",
+    "Logistic",
+    "phi",
+    # penalties
+    "ZeroNorm",
+    "L1",
+    "CappedL1",
+    "MCP",
+    "SCAD",
+    "Box",
+    "Clustering",
+    "SeparableSum",
+    "Zero",
+    "Traits",
+    # solvers
+    "solve",
+    "ProximalADMM",
+    "ProximalGradient",
+    "AlternatingMinimization",
+    "Exact",
+    "Linearized",
+    "Inexact",
+    "stopping",
+    # results
+    "Result",
+    "Status",
+    "History",
+    "NotConvergedError",
+    "certificate",
+    "natural_residual",
+    "Counting",
+]

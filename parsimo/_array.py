@@ -1,0 +1,114 @@
+"""The one place that asks which array library is at hand.
+
+Formulas are written once, in the Python array-API standard. What the standard lacks (segment sums, partial
+sorting, inner products that return a Python float) is here, with the library's own kernel where it has one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace as _namespace
+from array_api_compat import device as device_of
+from array_api_compat import is_array_api_obj, is_numpy_array, is_torch_array
+
+__all__ = [
+    "Array",
+    "array_namespace",
+    "as_float_array",
+    "asarray_like",
+    "inner",
+    "is_real_floating",
+    "norm",
+    "segment_sum",
+    "to_float",
+    "to_numpy",
+    "top_k_mask",
+]
+
+Array = Any  # an array of any library that follows the standard; numpy, torch and array-api-strict are tested
+
+
+def array_namespace(*arrays: Array) -> Any:
+    """The array-API namespace that the arrays share; Python scalars are ignored."""
+    return _namespace(*(a for a in arrays if is_array_api_obj(a)))
+
+
+def asarray_like(value: Any, like: Array) -> Array:
+    """`value` as an array of `like`'s library, dtype and device; a 0-d array for a number."""
+    xp = array_namespace(like)
+    if is_array_api_obj(value) and array_namespace(value) is not xp:
+        value = to_numpy(value)
+        if not is_torch_array(like) and not is_numpy_array(like):  # array-api-strict takes nested lists
+            value = value.tolist()
+    return xp.asarray(value, dtype=like.dtype, device=device_of(like))
+
+
+def as_float_array(value: Any, name: str) -> Array:
+    """`value` as a floating array, unchanged when it is one; integers become float64.
+
+    Raises
+    ------
+    TypeError
+        If `value` is complex, or not numeric at all.
+    """
+    array = value if is_array_api_obj(value) else np.asarray(value)
+    xp = array_namespace(array)
+    if is_real_floating(array):
+        return array
+    if xp.isdtype(array.dtype, ("integral", "bool")):
+        return xp.astype(array, xp.float64)
+    raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}; convert it first")
+
+
+def is_real_floating(array: Array) -> bool:
+    """Whether the dtype is a real floating one."""
+    xp = array_namespace(array)
+    try:
+        return bool(xp.isdtype(array.dtype, "real floating"))
+    except TypeError:  # numpy's object and string dtypes are outside the standard
+        return False
+
+
+def to_float(scalar: Array) -> float:
+    """A 0-d array as a Python float."""
+    return float(scalar)
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """A numpy copy or view of the array, from any library and device."""
+    if is_torch_array(array):
+        return np.asarray(array.detach().cpu())
+    return np.asarray(array)
+
+
+def inner(x: Array, y: Array) -> float:
+    """Euclidean inner product of two arrays of one shape."""
+    xp = array_namespace(x, y)
+    return to_float(xp.sum(x * y)) if x.ndim != 1 else to_float(xp.vecdot(x, y))
+
+
+def norm(x: Array) -> float:
+    """Euclidean norm over all entries."""
+    return math.sqrt(inner(x, x))
+
+
+def segment_sum(values: Array, segments: Array, count: int) -> Array:
+    """Sums of `values` over the entries of each segment 0..count-1 (both 1-D)."""
+    xp = array_namespace(values)
+    if is_numpy_array(values):
+        return np.bincount(segments, weights=values, minlength=count).astype(values.dtype)
+    if is_torch_array(values):
+        return values.new_zeros(count).index_add_(0, segments, values)
+    zero = xp.zeros_like(values)
+    return xp.stack([xp.sum(xp.where(segments == j, values, zero)) for j in range(count)])
+
+
+def top_k_mask(values: Array, k: int) -> Array:
+    """A boolean mask of the k largest entries of a 1-D array; ties go to the lower index."""
+    xp = array_namespace(values)
+    order = xp.argsort(values, descending=True, stable=True)
+    rank = xp.argsort(order)
+    return rank < k

@@ -1,0 +1,169 @@
+"""The two kinds of function an objective is made of: smooth ones and proximable ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from parsimo._array import Array, array_namespace, norm
+
+__all__ = ["Certifiable", "Counting", "Proximable", "Smooth", "Traits", "Zero"]
+
+
+@runtime_checkable
+class Smooth(Protocol):
+    """A differentiable function f.
+
+    A smooth function may offer more, and solvers use what they find:
+
+    * `prox(v, step_size)`, the exact x-step of ADMM;
+    * `convex`, True when f is known to be convex, and `weak_convexity`, the smallest known m with
+      f + m|x|^2/2 convex;
+    * `coordinate_lipschitz` and `coordinate_curvature`, the constants of the exactness theorems;
+    * `start()`, a starting point where the shape of x is known.
+    """
+
+    @property
+    def lipschitz(self) -> float | None:
+        """A Lipschitz constant of the gradient, or None when none is known."""
+
+    def value(self, x: Array) -> float:
+        """f(x)."""
+
+    def grad(self, x: Array) -> Array:
+        """The gradient at x, of the shape of x."""
+
+    def value_and_grad(self, x: Array) -> tuple[float, Array]:
+        """f(x) and the gradient at x, for the price of one pass."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a proximable function; solvers ask before they rely on it."""
+
+    convex: bool
+    """Whether g is convex."""
+    separable: bool = True
+    """Whether g is a sum over coordinates."""
+    weak_convexity: float = 0.0
+    """The smallest known m with g + m|x|^2/2 convex; infinity if there is none."""
+    lipschitz: float = math.inf
+    """A Lipschitz constant of g along one coordinate; infinity if there is none."""
+
+
+@runtime_checkable
+class Proximable(Protocol):
+    """A function g with a computable proximal map.
+
+    It may offer `prox_set(v, step_size)`, all minimizers for a scalar v.
+    """
+
+    @property
+    def traits(self) -> Traits:
+        """What is known of g."""
+
+    def value(self, x: Array) -> float:
+        """g(x), infinity outside the domain."""
+
+    def prox(self, v: Array, step_size: float | Array) -> Array:
+        """A global minimizer of g(x) + |x - v|^2 / (2 step_size)."""
+
+
+class Certifiable(Proximable, Protocol):
+    """A proximable function that certificates can be made of."""
+
+    def subdiff_distance(self, x: Array, grad: Array) -> float:
+        """The distance of -grad from the limiting subdifferential of g at x."""
+
+
+class Zero:
+    """g = 0, so that f + Zero() is a smooth problem."""
+
+    traits = Traits(convex=True, lipschitz=0.0)
+
+    def value(self, x: Array) -> float:
+        """0 at every x."""
+        return 0.0
+
+    def prox(self, v: Array, step_size: float | Array) -> Array:
+        """v itself."""
+        return v
+
+    def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
+        """The one minimizer v."""
+        return (float(v),)
+
+    def subdiff_distance(self, x: Array, grad: Array) -> float:
+        """|grad|, since the subdifferential is {0}."""
+        return norm(grad)
+
+    def __repr__(self) -> str:
+        return "Zero()"
+
+
+class Counting:
+    """A smooth function that counts its oracle calls and remembers the last gradient.
+
+    A gradient asked for again at the same array object is not computed, and not counted, again: a solver may ask
+    where it needs one without carrying it about. Everything that is not an oracle is passed through.
+
+    Parameters
+    ----------
+    f : Smooth
+        The function to count.
+    """
+
+    def __init__(self, f: Any) -> None:
+        self.f = f
+        self.calls = {"values": 0, "gradients": 0, "proxes": 0}
+        """Oracle calls so far; a value that comes with its gradient counts in both."""
+        self._last: tuple[Array, float | None, Array] | None = None
+
+    def value(self, x: Array) -> float:
+        """f(x)."""
+        if self._last is not None and self._last[0] is x and self._last[1] is not None:
+            return self._last[1]
+        self.calls["values"] += 1
+        return self.f.value(x)
+
+    def grad(self, x: Array) -> Array:
+        """The gradient at x."""
+        if self._last is None or self._last[0] is not x:
+            self.calls["gradients"] += 1
+            self._last = (x, None, self.f.grad(x))
+        return self._last[2]
+
+    def value_and_grad(self, x: Array) -> tuple[float, Array]:
+        """f(x) and the gradient at x."""
+        if self._last is None or self._last[0] is not x or self._last[1] is None:
+            self.calls["values"] += 1
+            self.calls["gradients"] += 1
+            value, gradient = self.f.value_and_grad(x)
+            self._last = (x, value, gradient)
+            return value, gradient
+        return self._last[1], self._last[2]
+
+    @property
+    def prox(self) -> Callable[[Array, float], Array] | None:
+        """The counted prox of f; None where f has none."""
+        return None if getattr(self.f, "prox", None) is None else self._prox
+
+    def _prox(self, v: Array, step_size: float) -> Array:
+        self.calls["proxes"] += 1
+        return self.f.prox(v, step_size)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "f":  # absent only while an instance is being copied
+            raise AttributeError(name)
+        return getattr(self.f, name)
+
+
+def matching_subdifferential(x: Array, grad: Array, slopes: tuple[Array, ...]) -> Array:
+    """Coordinatewise min over candidate slopes s of |grad + s|: the distance to a finite set of slopes."""
+    xp = array_namespace(x)
+    gap = xp.abs(grad + slopes[0])
+    for slope in slopes[1:]:
+        gap = xp.minimum(gap, xp.abs(grad + slope))
+    return gap

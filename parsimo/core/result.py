@@ -1,0 +1,176 @@
+"""What a run leaves behind: a status that says no more than the certificate proves, and the history."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from parsimo._array import Array
+
+__all__ = ["History", "NotConvergedError", "Result", "Status"]
+
+
+class Status(Enum):
+    """Why a run ended; the value is a sentence that says what to do about it."""
+
+    CONVERGED = "converged: the certificate at the returned point and the last step are within the tolerance"
+    STALLED = "stalled: neither objective nor certificate still falls; the tolerance may be below rounding, or scale f"
+    MAX_ITERATIONS = "iteration limit reached before the certificate met the tolerance; raise the limit or accept x"
+    TIME_LIMIT = "time limit reached before the certificate met the tolerance; raise the limit or accept x"
+    DIVERGED = "diverged: the objective grows without bound; raise sigma, lower the step, or bound the problem"
+    NONFINITE = "a NaN or an infinity appeared; the best finite point is returned; lower the step or check the data"
+    INTERRUPTED = "interrupted from the keyboard; the best point so far is returned"
+
+
+class NotConvergedError(RuntimeError):
+    """Raised by `Result.require` where the run did not converge."""
+
+
+class History(Mapping[str, list[float]]):
+    """Columns of numbers, one row an iteration; a figure that was not evaluated is NaN.
+
+    Columns: `iteration`, `objective`, `certificate`, `support`, `seconds` (time in the solver: the clock stops
+    while objective and certificate are evaluated), `values`, `gradients`, `proxes` (oracle calls of f), and what
+    the solver and the problem add, such as `merit`, `primal`, `dual`, `step_size`, `surrogate gap`.
+    """
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[float]] = {}
+        self._rows = 0
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Add one iteration; a column met for the first time is filled with NaN above."""
+        for name in row.keys() - self._columns.keys():
+            self._columns[name] = [math.nan] * self._rows
+        for name, column in self._columns.items():
+            column.append(float(row.get(name, math.nan)))
+        self._rows += 1
+
+    def extend_last_row(self, extra: Mapping[str, float]) -> None:
+        """Add figures to the last row."""
+        for name, value in extra.items():
+            self._columns.setdefault(name, [math.nan] * self._rows)[-1] = float(value)
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self._columns:
+            raise KeyError(f"no column {name!r}; there are {', '.join(self._columns)}")
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    @property
+    def rows(self) -> int:
+        """The number of iterations recorded."""
+        return self._rows
+
+    def to_dataframe(self) -> Any:
+        """The history as a pandas DataFrame.
+
+        Raises
+        ------
+        ImportError
+            If pandas is absent: `pip install "parsimo[dataframe]"`.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError('History.to_dataframe needs pandas: pip install "parsimo[dataframe]"') from error
+        return pd.DataFrame(self._columns)
+
+    def plot(self, path: str | None = None) -> Any:
+        """Objective, certificate and support size against the iteration, as a matplotlib figure.
+
+        Parameters
+        ----------
+        path : str, optional
+            Where to write the picture; its ending sets the format.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is absent: `pip install "parsimo[plot]"`.
+        """
+        from parsimo.core.plotting import plot_history
+
+        return plot_history(self, path)
+
+    def __repr__(self) -> str:
+        return f"History({self._rows} rows: {', '.join(self._columns)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The outcome of `solve`.
+
+    Attributes
+    ----------
+    x : array
+        The returned point.
+    status : Status
+        Why the run ended; CONVERGED only if `certificate` meets the tolerance.
+    certificate : float
+        Distance of 0 from the subdifferential of the objective at x, recomputed there from the problem alone.
+    iterations : int
+    seconds : float
+        Wall time of the whole call.
+    history : History
+    objective : float
+        The objective at x.
+    auxiliary : Any
+        The auxiliary variables at x: w of the MPEC, the partition of a clustering problem, or None.
+    problem : Problem
+        The problem solved; `ZeroNormProblem.recover` follows it back.
+    solver : str
+        The solver, with its hyperparameters.
+    figures : dict
+        What the problem reports about x, such as the support size and the surrogate gap.
+    notes : tuple of str
+        What a reader must know: exactness, estimated constants, the step rule that was chosen.
+    """
+
+    x: Array
+    status: Status
+    certificate: float
+    iterations: int
+    seconds: float
+    history: History
+    objective: float
+    auxiliary: Any = None
+    problem: Any = field(default=None, repr=False)
+    solver: str = ""
+    figures: dict[str, float | int | str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def require(self) -> Result:
+        """This result, if it converged.
+
+        Raises
+        ------
+        NotConvergedError
+            With status and certificate in the message.
+        """
+        if self.status is not Status.CONVERGED:
+            raise NotConvergedError(f"{self.status.value} (certificate {self.certificate:.3e})")
+        return self
+
+    def __str__(self) -> str:
+        figures = "".join(f", {name} = {_short(value)}" for name, value in self.figures.items())
+        lines = [
+            f"{self.status.name}: {self.status.value}",
+            f"certificate {self.certificate:.3e} after {self.iterations} iterations, {self.seconds:.3g} s",
+            f"objective {self.objective:.10g}{figures}",
+            self.solver,
+            *self.notes,
+        ]
+        return "\n".join(line for line in lines if line)
+
+
+def _short(value: float | int | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

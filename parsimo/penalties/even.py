@@ -1,0 +1,159 @@
+"""What all penalties weight * h(|x|) share: h is even, separable and rises from h(0) = 0."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parsimo._array import Array, array_namespace, asarray_like, norm, to_float
+from parsimo.core.functions import matching_subdifferential
+from parsimo.core.validation import check_nonnegative, check_positive
+
+__all__ = ["EvenPenalty", "FlatPenalty"]
+
+
+@dataclass(frozen=True, eq=False)
+class EvenPenalty(ABC):
+    """g(x) = sum_i weight_i h(|x_i|), for members that give h, its slopes, its prox and their candidates.
+
+    Parameters
+    ----------
+    weight : float or array of the shape of x
+        Nonnegative; a coordinate of weight 0 is free.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative, NaN or infinite.
+
+    Notes
+    -----
+    A member defines, for t = |x| >= 0, v >= 0 and tau = step_size * weight, all arrays of one shape:
+    `_h(t)`, `_slopes(t)` (the one-sided limits of h' at t > 0), `_slope_at_zero()`,
+    `_shrink(v, tau)` (a minimizer of tau h(x) + (x - v)^2 / 2 over x >= 0, the smallest at a tie) and
+    `_stationary(v, tau)` (numbers among which every minimizer lies, for the scalar `prox_set`).
+    """
+
+    weight: float | Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", check_nonnegative(self.weight, f"{type(self).__name__}: weight"))
+
+    def value(self, x: Array) -> float:
+        """g(x)."""
+        xp = array_namespace(x)
+        return to_float(xp.sum(self._weight_like(x) * self._h(xp.abs(x))))
+
+    def prox(self, v: Array, step_size: float | Array) -> Array:
+        """argmin_x g(x) + |x - v|^2 / (2 step_size), the sparser point at a tie.
+
+        Parameters
+        ----------
+        v : array
+            Any shape.
+        step_size : float or array of the shape of v
+            Positive; an array is a diagonal metric.
+
+        Returns
+        -------
+        array
+            Of the shape and dtype of v.
+        """
+        xp = array_namespace(v)
+        tau = asarray_like(step_size, v) * self._weight_like(v)
+        return xp.sign(v) * self._shrink(xp.abs(v), tau)
+
+    def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
+        """All minimizers of weight h(|x|) + (x - v)^2 / (2 step_size) for one number v, in rising order.
+
+        Two candidates tie when their objectives agree to 8 units in the last place.
+
+        Raises
+        ------
+        TypeError
+            If the weight is an array: then each coordinate has a set of its own.
+        """
+        if not isinstance(self.weight, float):
+            raise TypeError(f"{type(self).__name__}.prox_set needs a scalar weight; take one coordinate of it")
+        v, tau = float(v), float(step_size) * self.weight
+        candidates = np.unique([0.0, abs(v), *(c for c in self._stationary(abs(v), tau) if c >= 0)])
+        objective = tau * np.asarray(self._h(candidates)) + (candidates - abs(v)) ** 2 / 2
+        scale = max(float(objective.min()), v * v / 2)
+        best = candidates[objective <= objective.min() + 8 * np.finfo(float).eps * scale]
+        return _merge_close(np.copysign(1.0, v) * best, abs(v))
+
+    def subdiff_distance(self, x: Array, grad: Array) -> float:
+        """Distance of -grad from the limiting subdifferential of g at x."""
+        xp = array_namespace(x)
+        weight, t = self._weight_like(x), xp.abs(x)
+        slopes = tuple(weight * xp.sign(x) * s for s in self._slopes(t))
+        gap = matching_subdifferential(x, grad, slopes)
+        at_zero = weight * self._slope_at_zero() if self._slope_at_zero() < float("inf") else None
+        gap_at_zero = (
+            xp.where(weight > 0, xp.zeros_like(x), xp.abs(grad))
+            if at_zero is None
+            else xp.maximum(xp.abs(grad) - at_zero, xp.zeros_like(x))
+        )
+        return norm(xp.where(t > 0, gap, gap_at_zero))
+
+    def threshold(self, step_size: float) -> float:
+        """The largest v with 0 among the minimizers of weight h(|x|) + (x - v)^2 / (2 step_size)."""
+        if not isinstance(self.weight, float):
+            raise TypeError(f"{type(self).__name__}.threshold needs a scalar weight")
+        return self._threshold(float(step_size) * self.weight)
+
+    def _weight_like(self, x: Array) -> Array:
+        return asarray_like(self.weight, x)
+
+    @abstractmethod
+    def _h(self, t: Array) -> Array: ...
+
+    @abstractmethod
+    def _slopes(self, t: Array) -> tuple[Array, ...]: ...
+
+    @abstractmethod
+    def _slope_at_zero(self) -> float: ...
+
+    @abstractmethod
+    def _shrink(self, v: Array, tau: Array) -> Array: ...
+
+    @abstractmethod
+    def _stationary(self, v: float, tau: float) -> Iterable[float]: ...
+
+    @abstractmethod
+    def _threshold(self, tau: float) -> float: ...
+
+
+@dataclass(frozen=True, eq=False)
+class FlatPenalty(EvenPenalty):
+    """An even penalty whose h reaches 1 at `flat_point` and stays there.
+
+    Parameters
+    ----------
+    weight : float or array
+        Nonnegative; the price of one coordinate beyond the flat point.
+    flat_point : float
+        Positive; the magnitude from which on h = 1.
+    """
+
+    flat_point: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        flat_point: Any = check_positive(self.flat_point, f"{type(self).__name__}: flat_point")
+        if not isinstance(flat_point, float):
+            raise TypeError(f"{type(self).__name__}: flat_point must be one number, got shape {flat_point.shape}")
+        object.__setattr__(self, "flat_point", flat_point)
+
+
+def _merge_close(points: np.ndarray, scale: float) -> tuple[float, ...]:
+    """Rising points, with those merged that rounding alone has parted."""
+    merged: list[float] = []
+    for point in np.sort(points + 0.0):  # + 0.0 turns -0.0 into 0.0
+        if not merged or point - merged[-1] > 1e-7 * scale:
+            merged.append(float(point))
+    return tuple(merged)

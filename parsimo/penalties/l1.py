@@ -1,0 +1,59 @@
+"""The l1 norm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from parsimo._array import Array, array_namespace, to_numpy
+from parsimo.core.functions import Traits
+from parsimo.penalties.even import EvenPenalty
+
+__all__ = ["L1", "soft_threshold"]
+
+
+@dataclass(frozen=True, eq=False)
+class L1(EvenPenalty):
+    """g(x) = weight |x|_1.
+
+    The prox is soft thresholding at step_size weight.
+
+    Parameters
+    ----------
+    weight : float or array of the shape of x
+        Nonnegative.
+    """
+
+    @property
+    def traits(self) -> Traits:
+        """Convex and Lipschitz."""
+        return Traits(convex=True, lipschitz=float(to_numpy(self.weight).max()))
+
+    def _h(self, t: Array) -> Array:
+        return t
+
+    def _slopes(self, t: Array) -> tuple[Array, ...]:
+        return (array_namespace(t).ones_like(t),)
+
+    def _slope_at_zero(self) -> float:
+        return 1.0
+
+    def _shrink(self, v: Array, tau: Array) -> Array:
+        return soft_threshold(v, tau)
+
+    def _stationary(self, v: float, tau: float) -> Iterable[float]:
+        return (v - tau,)
+
+    def _threshold(self, tau: float) -> float:
+        return tau
+
+    def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
+        """The one minimizer, since the objective is strongly convex."""
+        return (math.copysign(max(abs(v) - step_size * float(self.weight), 0.0), v) + 0.0,)
+
+
+def soft_threshold(v: Array, tau: Array) -> Array:
+    """argmin over x >= 0 of tau x + (x - v)^2 / 2, for v >= 0."""
+    xp = array_namespace(v)
+    return xp.maximum(v - tau, xp.zeros_like(v))

@@ -1,0 +1,20 @@
+"""What is minimized: data terms, the zero-norm problem and its reformulations, the clustering problem."""
+
+from parsimo.problems import phi
+from parsimo.problems.clustering import ClusteringProblem
+from parsimo.problems.data_terms import LeastSquares, Logistic
+from parsimo.problems.exact_penalty import PenalizedMPEC
+from parsimo.problems.mpec import MPEC, ZeroNormProblem
+from parsimo.problems.surrogate import PhiPenalty, SurrogateProblem
+
+__all__ = [
+    "MPEC",
+    "ClusteringProblem",
+    "LeastSquares",
+    "Logistic",
+    "PenalizedMPEC",
+    "PhiPenalty",
+    "SurrogateProblem",
+    "ZeroNormProblem",
+    "phi",
+]

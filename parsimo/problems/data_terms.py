@@ -1,0 +1,215 @@
+"""Smooth data terms: how far the predictions A x are from the data."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from parsimo._array import Array, array_namespace, to_float, to_numpy
+from parsimo.core.validation import check_vector
+from parsimo.problems.design import Design
+
+__all__ = ["LeastSquares", "Logistic"]
+
+
+class DataTerm(ABC):
+    """f(x) = scale * sum_i loss(a_i'x, b_i), scale = 1 or 1/m, with a loss of second derivative at most `bend`."""
+
+    convex = True
+    weak_convexity = 0.0
+    bend: float
+
+    def __init__(self, A: Any, targets: Any, average: bool, name: str) -> None:
+        owner = type(self).__name__
+        self.design = Design(A, owner)
+        self.targets = check_vector(targets, f"{owner}: {name}", size=self.design.shape[0])
+        self._check_libraries(owner, name)
+        self.average = average
+        self.scale = 1.0 / self.design.shape[0] if average else 1.0
+
+    @property
+    def shape(self) -> tuple[int]:
+        """The shape of x, (n,)."""
+        return (self.design.shape[1],)
+
+    def start(self) -> Array:
+        """x = 0, of A's library and dtype."""
+        return self.design.zeros(self.design.shape[1])
+
+    @cached_property
+    def lipschitz(self) -> float:
+        """bend * scale * |A|^2, a Lipschitz constant of the gradient; see `lipschitz_is_exact`."""
+        return self.bend * self.scale * self.design.norm_squared
+
+    @property
+    def lipschitz_is_exact(self) -> bool:
+        """False where |A| comes from Lanczos iteration, which approaches it from below."""
+        return self.design.has_exact_norm
+
+    @cached_property
+    def coordinate_curvature(self) -> np.ndarray | float:
+        """Bounds on the curvature along each coordinate; L itself where A is an operator."""
+        norms = self.design.column_norms_squared
+        return self.lipschitz if norms is None else self.bend * self.scale * to_numpy(norms)
+
+    @property
+    def coordinate_lipschitz(self) -> np.ndarray | None:
+        """Bounds on |f(x) - f(x with x_i = 0)| / |x_i|, or None when there is no finite one."""
+        return None
+
+    def value(self, x: Array) -> float:
+        """f(x)."""
+        return self.scale * self._loss(self.design.forward(x))
+
+    def grad(self, x: Array) -> Array:
+        """The gradient at x."""
+        return self.scale * self.design.adjoint(self._loss_grad(self.design.forward(x)))
+
+    def value_and_grad(self, x: Array) -> tuple[float, Array]:
+        """f(x) and its gradient from one product A x."""
+        predictions = self.design.forward(x)
+        gradient = self.scale * self.design.adjoint(self._loss_grad(predictions))
+        return self.scale * self._loss(predictions), gradient
+
+    @abstractmethod
+    def _loss(self, predictions: Array) -> float: ...
+
+    @abstractmethod
+    def _loss_grad(self, predictions: Array) -> Array: ...
+
+    def _check_libraries(self, owner: str, name: str) -> None:
+        like = self.start()
+        if array_namespace(like) is not array_namespace(self.targets):
+            raise TypeError(
+                f"{owner}: A and {name} must come from one array library, got {type(like).__module__} and "
+                f"{type(self.targets).__module__}; convert one of them"
+            )
+        if like.dtype != self.targets.dtype:
+            raise TypeError(
+                f"{owner}: A and {name} must share a dtype, got {like.dtype} and {self.targets.dtype}; cast one of them"
+            )
+
+    def __repr__(self) -> str:
+        m, n = self.design.shape
+        return f"{type(self).__name__}({m} x {n}{', average=True' if self.average else ''})"
+
+
+class LeastSquares(DataTerm):
+    """f(x) = |A x - b|^2 / 2, divided by m if `average`.
+
+    Parameters
+    ----------
+    A : m x n dense array (numpy, torch, ...), scipy sparse matrix or scipy LinearOperator
+    b : array of shape (m,)
+    average : bool
+        Divide by the number of rows m.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or libraries do not fit, or an entry is NaN or infinite.
+
+    Notes
+    -----
+    L = |A|^2, coordinatewise |a_j|^2. There is no global coordinatewise Lipschitz constant.
+    """
+
+    bend = 1.0
+
+    def __init__(self, A: Any, b: Any, average: bool = False) -> None:
+        super().__init__(A, b, average, "b")
+        self._factorized: tuple[float, Callable[[Array], Array]] | None = None
+
+    def _loss(self, predictions: Array) -> float:
+        residual = predictions - self.targets
+        return to_float(array_namespace(residual).vecdot(residual, residual)) / 2
+
+    def _loss_grad(self, predictions: Array) -> Array:
+        return predictions - self.targets
+
+    @property
+    def prox(self) -> Callable[[Array, float], Array] | None:
+        """prox(v, t) = (A'A + I/t)^{-1} (A'b + v/t), or None where A is an operator.
+
+        Dense: one eigendecomposition of the smaller Gram matrix serves every step t. Sparse: one sparse
+        factorization, kept until t changes. Where n > m, by the Woodbury identity.
+        """
+        return None if self.design.is_operator else self._prox
+
+    def _prox(self, v: Array, step_size: float) -> Array:
+        m, n = self.design.shape
+        t = self.scale * step_size
+        r = v + t * self._adjoint_targets  # x = (I + t A'A)^{-1} r
+        if n <= m:
+            return self._solve_shifted(r, t)
+        return r - t * self.design.adjoint(self._solve_shifted(self.design.forward(r), t))
+
+    @cached_property
+    def _adjoint_targets(self) -> Array:
+        return self.design.adjoint(self.targets)
+
+    def _solve_shifted(self, r: Array, t: float) -> Array:
+        """(I + t K)^{-1} r, K the smaller Gram matrix."""
+        if self.design.is_dense:
+            eigenvalues, eigenvectors = self.design.gram_eigh
+            return eigenvectors @ ((eigenvectors.T @ r) / (1 + t * eigenvalues))
+        if self._factorized is None or self._factorized[0] != t:
+            import scipy.sparse as sp
+            from scipy.sparse.linalg import splu
+
+            gram = self.design.gram
+            identity = sp.eye_array(gram.shape[0], format="csc", dtype=gram.dtype)
+            self._factorized = (t, splu((identity + t * gram).tocsc()).solve)
+        return self._factorized[1](r)
+
+
+class Logistic(DataTerm):
+    """f(x) = sum_i log(1 + exp(-y_i a_i'x)), divided by m if `average`.
+
+    Parameters
+    ----------
+    A : m x n dense array (numpy, torch, ...), scipy sparse matrix or scipy LinearOperator
+    y : array of shape (m,)
+        Labels -1 and 1.
+    average : bool
+        Divide by the number of rows m.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes or libraries do not fit, an entry is NaN or infinite, or a label is neither -1 nor 1.
+
+    Notes
+    -----
+    L = |A|^2 / 4, coordinatewise |a_j|^2 / 4. Since |loss'| < 1, |a_j|_1 is a coordinatewise Lipschitz constant.
+    """
+
+    bend = 0.25
+
+    def __init__(self, A: Any, y: Any, average: bool = False) -> None:
+        super().__init__(A, y, average, "y")
+        labels = np.unique(to_numpy(self.targets))
+        if not np.isin(labels, (-1.0, 1.0)).all():
+            remedy = "map 0/1 labels by 2*y - 1" if np.isin(labels, (0.0, 1.0)).all() else "recode the two classes"
+            raise ValueError(f"Logistic: labels must be -1 or 1, got {labels[:6]}; {remedy}")
+
+    @property
+    def coordinate_lipschitz(self) -> np.ndarray | None:
+        """scale * |a_j|_1, or None where A is an operator."""
+        sums = self.design.column_abs_sums
+        return None if sums is None else self.scale * to_numpy(sums)
+
+    def _loss(self, predictions: Array) -> float:
+        xp = array_namespace(predictions)
+        margins = self.targets * predictions
+        return to_float(xp.sum(xp.logaddexp(xp.zeros_like(margins), -margins)))
+
+    def _loss_grad(self, predictions: Array) -> Array:
+        xp = array_namespace(predictions)
+        margins = self.targets * predictions
+        # 1 / (1 + exp(m)) without overflow
+        return -self.targets * xp.exp(-xp.logaddexp(xp.zeros_like(margins), margins))

@@ -1,0 +1,148 @@
+"""The linear map of a data term: a dense array, a scipy sparse matrix or a linear operator."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from parsimo._array import (
+    Array,
+    array_namespace,
+    as_float_array,
+    device_of,
+    is_real_floating,
+    to_float,
+    to_numpy,
+)
+from parsimo.core.validation import check_finite
+
+__all__ = ["Design"]
+
+_LARGEST_EXACT_SPECTRUM = 2000  # up to this min(m, n), all eigenvalues; beyond it, Lanczos iteration
+
+
+class Design:
+    """An m x n matrix A as a linear map, with the norms that constants are made of.
+
+    Parameters
+    ----------
+    A : array, scipy sparse matrix or scipy LinearOperator
+        m x n and real; integers become float64.
+    owner : str
+        The data term, named in errors.
+
+    Raises
+    ------
+    TypeError
+        If A is none of the three kinds, or not real.
+    ValueError
+        If A is not a nonempty 2-D map, or has NaN or infinite entries.
+    """
+
+    def __init__(self, A: Any, owner: str) -> None:
+        self.is_operator = self.is_sparse = False
+        if isinstance(A, np.ndarray) or hasattr(A, "__array_namespace__") or hasattr(A, "detach"):
+            A = as_float_array(A, f"{owner}: A")
+            check_finite(A, f"{owner}: A")
+        elif _is_scipy_sparse(A):
+            self.is_sparse = True
+            A = A.tocsr() if is_real_floating(A.data) else A.tocsr().astype(np.float64)
+            check_finite(A.data, f"{owner}: A (stored entries)")
+        elif hasattr(A, "matvec") and hasattr(A, "rmatvec"):
+            self.is_operator = True
+        else:
+            raise TypeError(
+                f"{owner}: A must be a dense array, a scipy.sparse matrix or a scipy LinearOperator, "
+                f"got {type(A).__name__}; convert it, for example with numpy.asarray"
+            )
+        if len(A.shape) != 2 or 0 in A.shape:
+            raise ValueError(f"{owner}: A must be a nonempty matrix, got shape {tuple(A.shape)}")
+        self.A = A
+        self.shape: tuple[int, int] = (int(A.shape[0]), int(A.shape[1]))
+
+    def forward(self, x: Array) -> Array:
+        """A x."""
+        return self.A @ x
+
+    def adjoint(self, r: Array) -> Array:
+        """A' r."""
+        return self._transposed @ r
+
+    @cached_property
+    def _transposed(self) -> Any:
+        return self.A.T.tocsr() if self.is_sparse else self.A.T
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the entries are at hand as one array."""
+        return not (self.is_sparse or self.is_operator)
+
+    def zeros(self, size: int) -> Array:
+        """A zero vector of A's library, dtype and device."""
+        if self.is_dense:
+            return array_namespace(self.A).zeros(size, dtype=self.A.dtype, device=device_of(self.A))
+        return np.zeros(size, dtype=np.dtype(self.A.dtype or np.float64))
+
+    @cached_property
+    def column_norms_squared(self) -> Array | None:
+        """|a_j|^2 for each column, or None for an operator, whose entries are not at hand."""
+        return self._column_sums(lambda a: a * a)
+
+    @cached_property
+    def column_abs_sums(self) -> Array | None:
+        """|a_j|_1 for each column, or None for an operator."""
+        return self._column_sums(abs)
+
+    def _column_sums(self, entrywise: Any) -> Array | None:
+        if self.is_operator:
+            return None
+        if self.is_sparse:
+            entries = self.A.copy()
+            entries.data = entrywise(entries.data)
+            return np.asarray(entries.sum(axis=0)).reshape(-1)
+        return array_namespace(self.A).sum(entrywise(self.A), axis=0)
+
+    @cached_property
+    def gram(self) -> Any:
+        """A'A or AA', whichever is smaller."""
+        m, n = self.shape
+        return self._transposed @ self.A if n <= m else self.A @ self._transposed
+
+    @cached_property
+    def gram_eigh(self) -> tuple[Array, Array]:
+        """Eigenvalues and eigenvectors of the smaller Gram matrix of a dense A."""
+        eigenvalues, eigenvectors = array_namespace(self.A).linalg.eigh(self.gram)
+        return eigenvalues, eigenvectors
+
+    @property
+    def has_exact_norm(self) -> bool:
+        """Whether `norm_squared` comes from all eigenvalues rather than from Lanczos iteration."""
+        return self.is_dense and min(self.shape) <= _LARGEST_EXACT_SPECTRUM
+
+    @cached_property
+    def norm_squared(self) -> float:
+        """The squared spectral norm of A; see `has_exact_norm`."""
+        if self.has_exact_norm:
+            if "gram_eigh" in self.__dict__:
+                return to_float(self.gram_eigh[0][-1])
+            return to_float(array_namespace(self.A).linalg.eigvalsh(self.gram)[-1])
+        from scipy.sparse.linalg import LinearOperator, eigsh
+
+        n = self.shape[1]
+        if n == 1:
+            return float(np.sum(np.square(self.forward(np.ones(1)))))
+
+        def gram_product(x: np.ndarray) -> np.ndarray:
+            like = self.zeros(n)
+            column = array_namespace(like).asarray(x.reshape(-1), dtype=like.dtype)
+            return to_numpy(self.adjoint(self.forward(column)))
+
+        operator = LinearOperator((n, n), matvec=gram_product, dtype=np.float64)
+        start = np.random.default_rng(0).standard_normal(n)  # fixed, so that runs repeat
+        return float(eigsh(operator, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
+
+
+def _is_scipy_sparse(A: Any) -> bool:
+    return hasattr(A, "tocsr") and hasattr(A, "nnz") and hasattr(A, "data")

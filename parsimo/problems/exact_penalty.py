@@ -1,0 +1,176 @@
+"""The exact penalty of the zero-norm MPEC, and the thresholds from which on it is exact."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from parsimo._array import Array, array_namespace, asarray_like, to_float, to_numpy
+from parsimo.core.problem import count_nonzero
+from parsimo.core.validation import check_nonnegative, check_positive
+from parsimo.penalties import L1
+from parsimo.problems.phi import Phi
+from parsimo.problems.surrogate import SurrogateProblem, surrogate_gap
+
+__all__ = ["Exactness", "PenalizedMPEC", "exactness_of"]
+
+_MARGIN = 1e-3  # relative distance kept from a threshold, all of which are strict or tight
+
+
+@dataclass(frozen=True)
+class Exactness:
+    """Why, or why not, a penalty parameter makes the penalized problem equivalent to the zero-norm problem."""
+
+    rho: float
+    """The penalty parameter in use."""
+    flat_point: float
+    """phi'(1-) / rho: the surrogate is flat from here on."""
+    threshold: float | None
+    """The smallest threshold on rho among the theorems whose hypotheses hold; None when none does."""
+    statement: str
+    """The theorem behind the threshold, as numbered in docs/theory.md, with its constants."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether rho exceeds a proven threshold. False means not proven, or proven not to suffice."""
+        return self.threshold is not None and self.rho > self.threshold
+
+    def __str__(self) -> str:
+        if self.exact:
+            return f"exact: rho = {self.rho:.6g} > {self.threshold:.6g}, {self.statement}"
+        if self.threshold is None:
+            return f"not proven exact: rho = {self.rho:.6g}; {self.statement}"
+        return f"not exact: rho = {self.rho:.6g} <= {self.threshold:.6g}, {self.statement}"
+
+
+def exactness_of(f: Any, weight: float | Array, phi: Phi, rho: float | Literal["exact"]) -> Exactness:
+    """The sharpest threshold that f's known constants prove, and rho measured against it.
+
+    Theorem 3.1 needs a coordinatewise Lipschitz constant l_i of f and asks rho > phi'(1-) max l_i / weight_i;
+    Theorem 3.3 needs a bound L_i on the curvature along each coordinate and asks
+    rho > phi'(1-) max sqrt(L_i / (kappa weight_i)), kappa = phi.curvature_margin.
+
+    Raises
+    ------
+    ValueError
+        If rho is "exact" and f gives neither constant, or rho is not positive.
+    """
+    weights = to_numpy(weight).astype(np.float64)
+    slope = phi.slope_at_one
+    proofs: list[tuple[float, str]] = []
+    l = getattr(f, "coordinate_lipschitz", None)
+    if l is not None:
+        threshold = slope * _worst_ratio(to_numpy(l), weights)
+        largest = float(to_numpy(l).max())
+        proofs.append((threshold, f"Theorem 3.1 (Lipschitz): max l_i = {largest:.6g}, phi'(1-) = {slope:.6g}"))
+    curvature = getattr(f, "coordinate_curvature", None)
+    if curvature is not None:
+        kappa = phi.curvature_margin
+        threshold = slope * math.sqrt(_worst_ratio(to_numpy(curvature), weights) / kappa)
+        proofs.append(
+            (
+                threshold,
+                f"Theorem 3.3 (curvature): max L_i = {float(to_numpy(curvature).max()):.6g}, "
+                f"kappa = {kappa:.6g}, phi'(1-) = {slope:.6g}",
+            )
+        )
+    if not proofs:
+        if rho == "exact":
+            raise ValueError(
+                f'penalize(rho="exact"): {f!r} gives neither coordinate_lipschitz nor coordinate_curvature, so no '
+                "theorem yields a threshold; pass a number for rho, or add one of the two attributes to f"
+            )
+        rho = float(check_positive(rho, "penalize: rho"))
+        reason = "f gives neither a coordinatewise Lipschitz constant nor a curvature bound"
+        return Exactness(rho, slope / rho, None, reason)
+    threshold, statement = min(proofs)
+    if rho == "exact":
+        chosen = (1 + _MARGIN) * threshold if threshold > 0 else slope
+    else:
+        chosen = float(check_positive(rho, "penalize: rho"))
+    return Exactness(chosen, slope / chosen, threshold, statement)
+
+
+def _worst_ratio(constants: np.ndarray, weights: np.ndarray) -> float:
+    """max constant_i / weight_i over the penalized coordinates."""
+    constants, weights = np.broadcast_arrays(np.asarray(constants, dtype=np.float64), weights)
+    penalized = weights > 0
+    return float((constants[penalized] / weights[penalized]).max()) if penalized.any() else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class PenalizedMPEC:
+    """Minimize f(x) + weight * [sum phi(w_i) + rho <1 - w, |x|>] over x and 0 <= w <= 1.
+
+    A two-block problem: alternating minimization works on (x, w), where the x-block is a weighted l1 problem;
+    proximal gradient and P-ADMM work on x with w eliminated.
+
+    Parameters
+    ----------
+    f : Smooth
+    weight : float or array of the shape of x
+    phi : Phi
+    exactness : Exactness
+        rho, and what is known about it.
+    mpec : MPEC
+        The problem this one penalizes.
+    """
+
+    f: Any
+    weight: float | Array
+    phi: Phi
+    exactness: Exactness
+    mpec: Any
+
+    def __post_init__(self) -> None:
+        check_nonnegative(self.weight, "PenalizedMPEC: weight")
+
+    @property
+    def rho(self) -> float:
+        """The penalty parameter."""
+        return self.exactness.rho
+
+    @property
+    def _surrogate_penalty(self) -> Any:
+        return self.phi.penalty(self.weight, self.exactness.flat_point)
+
+    def eliminate(self) -> SurrogateProblem:
+        """Minimize over w in closed form (2.2): the Lipschitz surrogate, a problem in x alone."""
+        return SurrogateProblem(self.f, self._surrogate_penalty, self)
+
+    def value(self, x: Array, u: Array | None = None) -> float:
+        """f(x) + weight * [sum phi(w) + rho <1 - w, |x|>], at w = u or at the best w."""
+        xp = array_namespace(x)
+        w = self.auxiliary(x) if u is None else u
+        terms = self.phi.value(w) + self.rho * (1 - w) * xp.abs(x)
+        return self.f.value(x) + to_float(xp.sum(asarray_like(self.weight, x) * terms))
+
+    def prox(self, v: Array, step_size: float, u: Any = None) -> tuple[Array, Array]:
+        """Jointly in (x, w): the prox of the surrogate, then w(x)."""
+        x = self._surrogate_penalty.prox(v, step_size)
+        return x, self.auxiliary(x)
+
+    def auxiliary(self, x: Array, u: Any = None) -> Array:
+        """w(x) = argmin over 0 <= w <= 1 of phi(w) + rho (1 - w) |x|, coordinatewise."""
+        return self.phi.maximizer(self.rho * array_namespace(x).abs(x))
+
+    def given(self, u: Array) -> L1:
+        """The weighted l1 norm sum weight rho (1 - w_i) |x_i| (its constant part, in w alone, is left out)."""
+        return L1(asarray_like(self.weight, u) * self.rho * (1 - u))
+
+    def describe(self, x: Array, u: Array | None = None) -> dict[str, float | int | str]:
+        """Support size, complementarity residual <1 - w, |x|> and surrogate gap."""
+        w = self.auxiliary(x) if u is None else u
+        return {
+            "|x|_0": count_nonzero(x),
+            "complementarity": self.mpec.complementarity(x, w),
+            "surrogate gap": surrogate_gap(self.weight, self._surrogate_penalty, x),
+        }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Whether the penalty is exact, and by which theorem."""
+        return (str(self.exactness),)

@@ -1,0 +1,153 @@
+"""The Lipschitz surrogate: the penalized MPEC with w eliminated, a problem in x alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parsimo._array import Array, array_namespace, asarray_like, to_float, to_numpy
+from parsimo.core.functions import Traits
+from parsimo.core.problem import Composite, count_nonzero
+from parsimo.penalties.even import FlatPenalty
+
+if TYPE_CHECKING:
+    from parsimo.problems.exact_penalty import PenalizedMPEC
+    from parsimo.problems.phi import Phi
+
+__all__ = ["PhiPenalty", "SurrogateProblem"]
+
+_CELLS = 64  # of the scan that finds the basin of the prox objective
+_BISECTIONS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class SurrogateProblem(Composite):
+    """Minimize f(x) + weight * sum h(rho |x_i|), h = s - psi*(s).
+
+    A `Composite` whose penalty is the surrogate of the family's member phi. It keeps the way back: `penalized`
+    is the problem in (x, w) it came from, and alternating minimization uses its w.
+
+    Parameters
+    ----------
+    f : Smooth
+    g : Proximable
+        The surrogate penalty; CappedL1, MCP and SCAD where they are the surrogate.
+    penalized : PenalizedMPEC
+    """
+
+    penalized: PenalizedMPEC
+
+    def auxiliary(self, x: Array, u: Any = None) -> Array:
+        """w(x), the w that the elimination removed."""
+        return self.penalized.auxiliary(x)
+
+    def given(self, u: Any) -> Any:
+        """The weighted l1 norm in x at this w; the surrogate itself where w is None."""
+        return self.g if u is None else self.penalized.given(u)
+
+    def describe(self, x: Array, u: Any = None) -> dict[str, float | int | str]:
+        """Support size, and the surrogate gap weight * (|x|_0 - sum h): 0 where no 0 < |x_i| < flat point."""
+        return {"|x|_0": count_nonzero(x), "surrogate gap": surrogate_gap(self.penalized.weight, self.g, x)}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Whether the surrogate is exact, and by which theorem."""
+        return (str(self.penalized.exactness),)
+
+
+def surrogate_gap(weight: float | Array, g: Any, x: Array) -> float:
+    """weight * |x|_0 - g(x) >= 0: what the surrogate undercharges at x; rounding below 1e-12 of it is dropped."""
+    xp = array_namespace(x)
+    zero_norm = to_float(xp.sum(xp.where(x != 0, asarray_like(weight, x), xp.zeros_like(x))))
+    gap = zero_norm - g.value(x)
+    return gap if gap > 1e-12 * max(zero_norm, 1.0) else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class PhiPenalty(FlatPenalty):
+    """g(x) = weight * sum h(|x|), the surrogate of any member of the family, with a numeric prox.
+
+    The prox objective is scanned on 64 cells of [0, min(v, flat point)], the stationary point in the best cell's
+    neighbourhood is found by bisection on the derivative, and 0 and v are compared with it.
+
+    Parameters
+    ----------
+    weight : float or array of the shape of x
+    flat_point : float
+        phi.slope_at_one / rho.
+    phi : Phi
+    """
+
+    phi: Phi
+
+    @property
+    def traits(self) -> Traits:
+        """Lipschitz with constant weight h'(0+); the weak convexity modulus is not computed."""
+        slope = float(to_numpy(self.weight).max()) * self._slope_at_zero()
+        return Traits(convex=False, weak_convexity=math.inf, lipschitz=slope)
+
+    @property
+    def rho(self) -> float:
+        """The exact-penalty parameter slope_at_one / flat_point."""
+        return self.phi.slope_at_one / self.flat_point
+
+    def _h(self, t: Array) -> Array:
+        return self.phi.surrogate(self.rho * t)
+
+    def _slope(self, t: Array) -> Array:
+        xp = array_namespace(t)
+        rising = self.rho * (1 - self.phi.maximizer(self.rho * t))
+        return xp.where(t >= self.flat_point, xp.zeros_like(t), rising)
+
+    def _slopes(self, t: Array) -> tuple[Array, ...]:
+        return (self._slope(t),)
+
+    def _slope_at_zero(self) -> float:
+        return self.rho * (1 - self.phi.minimizer)
+
+    def _shrink(self, v: Array, tau: Array) -> Array:
+        xp = array_namespace(v)
+
+        def objective(x: Array, v: Array, tau: Array) -> Array:
+            return tau * self._h(x) + (x - v) ** 2 / 2
+
+        end = xp.clip(v, None, self.flat_point)
+        cells = asarray_like(np.arange(_CELLS + 1) / _CELLS, v)
+        grid = end[..., None] * cells
+        best_cell = xp.argmin(objective(grid, v[..., None], tau[..., None]), axis=-1)
+        low = end * xp.astype(xp.clip(best_cell - 1, 0, _CELLS), v.dtype) / _CELLS
+        high = end * xp.astype(xp.clip(best_cell + 1, 0, _CELLS), v.dtype) / _CELLS
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            falling = middle - v + tau * self._slope(middle) < 0
+            low, high = xp.where(falling, middle, low), xp.where(falling, high, middle)
+        solution, lowest = xp.zeros_like(v), objective(xp.zeros_like(v), v, tau)
+        for candidate in ((low + high) / 2, end, v):
+            trial = objective(candidate, v, tau)
+            solution = xp.where(trial < lowest, candidate, solution)
+            lowest = xp.minimum(trial, lowest)
+        return solution
+
+    def _stationary(self, v: float, tau: float) -> Iterable[float]:
+        grid = np.linspace(0.0, min(v, self.flat_point), 16 * _CELLS + 1)
+        derivative = grid - v + tau * to_numpy(self._slope(grid))
+        for left in np.flatnonzero((derivative[:-1] <= 0) & (derivative[1:] >= 0)):
+            low, high = grid[left], grid[left + 1]
+            for _ in range(_BISECTIONS):
+                middle = np.asarray([(low + high) / 2])
+                falling = float(middle[0] - v + tau * self._slope(middle)[0]) < 0
+                low, high = (float(middle[0]), high) if falling else (low, float(middle[0]))
+            yield (low + high) / 2
+
+    def _threshold(self, tau: float) -> float:
+        from scipy.optimize import brentq
+
+        def rewards_a_jump(v: float) -> float:
+            return 1.0 if 0.0 not in PhiPenalty(tau, self.flat_point, self.phi).prox_set(v, 1.0) else -1.0
+
+        ceiling = max(math.sqrt(2 * tau), tau * self._slope_at_zero()) * (1 + 1e-6) + 1e-300
+        return float(brentq(rewards_a_jump, 0.0, ceiling, xtol=1e-15)) if tau > 0 else 0.0

@@ -1,0 +1,24 @@
+"""Solvers: frozen hyperparameters and a pure step each; one loop for all of them."""
+
+from parsimo.solvers import stopping
+from parsimo.solvers.alternating import AlternatingMinimization
+from parsimo.solvers.proximal_admm import ProximalADMM
+from parsimo.solvers.proximal_gradient import ProximalGradient
+from parsimo.solvers.run import run, solve
+from parsimo.solvers.x_steps import Exact, Inexact, Linearized
+
+REGISTRY = (ProximalGradient, ProximalADMM, AlternatingMinimization)
+"""Every solver; the laws in tests/solvers run over it."""
+
+__all__ = [
+    "REGISTRY",
+    "AlternatingMinimization",
+    "Exact",
+    "Inexact",
+    "Linearized",
+    "ProximalADMM",
+    "ProximalGradient",
+    "run",
+    "solve",
+    "stopping",
+]

@@ -1,0 +1,151 @@
+"""When to stop: rules that look at a report and compose.
+
+A rule maps a `Report` to a `Status`, or to None to go on. The default of `solve` is
+
+    first_of(certificate_below(), stalled(), diverged(), max_iterations(10_000))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from parsimo._array import Array
+from parsimo.core.result import History, Status
+from parsimo.core.validation import check_nonnegative
+
+__all__ = [
+    "Report",
+    "Stop",
+    "all_of",
+    "certificate_below",
+    "default_stop",
+    "diverged",
+    "first_of",
+    "max_iterations",
+    "stalled",
+    "time_limit",
+]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known after an iteration; the last row of `history` is this iteration's."""
+
+    iteration: int
+    """How many steps were taken."""
+    x: Array
+    """The point that would be returned now."""
+    certificate: float
+    """Its certificate, NaN where it was not evaluated at this iteration."""
+    residual: float
+    """Length of the last step in units of a gradient, as the solver measures it; infinite before the first."""
+    objective: float
+    """Its objective, NaN where it was not evaluated."""
+    seconds: float
+    """Wall time since the start."""
+    history: History
+    """All rows so far."""
+    state: Any = field(default=None, repr=False)
+    """The solver's state."""
+
+
+Stop = Callable[[Report], Status | None]
+
+
+def first_of(*rules: Stop) -> Stop:
+    """Stop as soon as one of the rules does, with its status; earlier rules take precedence."""
+
+    def rule(report: Report) -> Status | None:
+        return next((status for r in rules if (status := r(report)) is not None), None)
+
+    return rule
+
+
+def all_of(*rules: Stop) -> Stop:
+    """Stop when every rule does, with the status of the first."""
+
+    def rule(report: Report) -> Status | None:
+        statuses = [r(report) for r in rules]
+        return statuses[0] if statuses and all(s is not None for s in statuses) else None
+
+    return rule
+
+
+def certificate_below(absolute: float = 1e-8, relative: float | None = None) -> Stop:
+    """CONVERGED when certificate and residual are both <= absolute + relative * (certificate at the start).
+
+    The residual, how far the method itself still moves, guards against points that are critical without being
+    fixed: 0 is critical for every zero-norm problem, and a step away from it shows whether it is more than that.
+
+    Parameters
+    ----------
+    absolute : float
+        In units of the gradient of f.
+    relative : float, optional
+        By default 100 units in the last place of x's dtype, below which rounding decides.
+    """
+    check_nonnegative(absolute, "certificate_below: absolute")
+    if relative is not None:
+        check_nonnegative(relative, "certificate_below: relative")
+
+    def rule(report: Report) -> Status | None:
+        first = report.history["certificate"][0]
+        share = 100 * _epsilon(report.x) if relative is None else relative
+        # a start outside the domain has an infinite certificate, which must not loosen the tolerance
+        tolerance = absolute + (share * first if math.isfinite(first) else 0.0)
+        return Status.CONVERGED if max(report.certificate, report.residual) <= tolerance else None
+
+    return rule
+
+
+def max_iterations(limit: int) -> Stop:
+    """MAX_ITERATIONS after so many steps."""
+    if int(limit) != limit or limit < 0:
+        raise ValueError(f"max_iterations: limit must be an integer >= 0, got {limit}")
+    return lambda report: Status.MAX_ITERATIONS if report.iteration >= limit else None
+
+
+def time_limit(seconds: float) -> Stop:
+    """TIME_LIMIT after so many seconds of wall time, looked at between steps."""
+    check_nonnegative(seconds, "time_limit: seconds")
+    return lambda report: Status.TIME_LIMIT if report.seconds >= seconds else None
+
+
+def stalled(window: int = 1000) -> Stop:
+    """STALLED when within the last `window` rows neither objective nor certificate reached a new low."""
+
+    def rule(report: Report) -> Status | None:
+        if report.history.rows <= 2 * window or report.history.rows % window:
+            return None
+        for name in ("objective", "certificate"):
+            column = [math.inf if math.isnan(v) else v for v in report.history[name]]
+            if min(column[-window:]) < min(column[:-window]):
+                return None
+        return Status.STALLED
+
+    return rule
+
+
+def diverged(growth: float = 1e10) -> Stop:
+    """DIVERGED when the objective exceeds that of the start by `growth` times its own scale."""
+
+    def rule(report: Report) -> Status | None:
+        first = report.history["objective"][0]
+        runaway = report.objective - first > growth * (1 + abs(first))
+        return Status.DIVERGED if math.isfinite(first) and runaway else None
+
+    return rule
+
+
+def default_stop() -> Stop:
+    """The rule of `solve` when none is given."""
+    return first_of(certificate_below(), diverged(), stalled(), max_iterations(10_000))
+
+
+def _epsilon(x: Array) -> float:
+    from parsimo._array import array_namespace
+
+    return float(array_namespace(x).finfo(x.dtype).eps)
