@@ -1,0 +1,172 @@
+"""parsimo solve: sparse coefficients for a table of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import parsimo as ps
+from parsimo.cli.console import console, one_line_errors, progress, show_table, write_report
+from parsimo.core.files import replace_when_written
+from parsimo.data import Table, load_table
+
+__all__ = ["solve"]
+
+_SOLVERS = {
+    "admm": ps.ProximalADMM,
+    "gradient": ps.ProximalGradient,
+    "alternating": ps.AlternatingMinimization,
+}
+_PHI = {"mcp": ps.phi.mcp, "scad": ps.phi.scad, "capped-l1": ps.phi.capped_l1, "log": ps.phi.log, "lq": ps.phi.lq}
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A table in the scale it is solved in: columns centered (where dense) and of root mean square 1."""
+
+    matrix: Any
+    center: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, table: Table) -> Scaled:
+        """A constant column keeps the scale 1, and gets the coefficient 0 once it is centered."""
+        import scipy.sparse as sp
+
+        matrix: Any = table.matrix
+        rows = matrix.shape[0]
+        if sp.issparse(matrix):  # centering would fill it
+            scale = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).reshape(-1) / rows)
+            scale = np.where(scale > 0, scale, 1.0)
+            return cls((matrix @ sp.diags_array(1 / scale)).tocsr(), np.zeros(matrix.shape[1]), scale)
+        center = matrix.mean(axis=0)
+        centered = matrix - center
+        scale = np.sqrt((centered**2).mean(axis=0))
+        scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(center)), scale, 1.0)
+        return cls(centered / scale, center, scale)
+
+
+def solve(
+    file: Annotated[Path, typer.Argument(help="CSV with a header, NPZ with X and y, or libsvm text (.xz, .gz, .bz2).")],
+    target: Annotated[str | None, typer.Option("--target", help="Target column of a CSV; the last by default.")] = None,
+    loss: Annotated[str, typer.Option("--loss", help="squares, or logistic for two classes.")] = "squares",
+    weight: Annotated[
+        float | None, typer.Option("--weight", help="Price of one coefficient; by default from --relative-weight.")
+    ] = None,
+    relative_weight: Annotated[
+        float, typer.Option("--relative-weight", help="Share of the smallest weight at which all are zero.")
+    ] = 0.05,
+    phi: Annotated[str, typer.Option("--phi", help=f"Generator of the surrogate: {', '.join(_PHI)}.")] = "mcp",
+    solver: Annotated[str, typer.Option("--solver", help=f"{', '.join(_SOLVERS)}.")] = "admm",
+    tolerance: Annotated[float, typer.Option("--tolerance", help="On the certificate.")] = 1e-8,
+    max_iterations: Annotated[int, typer.Option("--max-iterations")] = 10_000,
+    out: Annotated[Path, typer.Option("--out", help="Folder that receives coefficients, picture, report.json.")] = Path(
+        "solved"
+    ),
+) -> None:
+    """Sparse regression or classification: minimize mean loss + weight * |x|_0 through its exact surrogate."""
+    with one_line_errors():
+        for name, choice, known in (("phi", phi, _PHI), ("solver", solver, _SOLVERS)):
+            if choice not in known:
+                raise ValueError(f"--{name} must be one of {', '.join(known)}, got {choice!r}")
+        table = load_table(file, target)
+        scaled = Scaled.of(table)
+        f, free = _data_term(loss, scaled, table)
+        price = relative_weight * _weight_max(f, free) if weight is None else weight
+        problem = ps.ZeroNormProblem(f, np.where(free, 0.0, price))
+        surrogate = problem.to_mpec(_PHI[phi]()).penalize(rho="exact").eliminate()
+        stop = ps.stopping.first_of(
+            ps.stopping.certificate_below(tolerance), ps.stopping.stalled(), ps.stopping.max_iterations(max_iterations)
+        )
+        with progress("solving", max_iterations) as observer:
+            result = ps.solve(surrogate, _SOLVERS[solver](), stop=stop, observe=[observer])
+        recovery = problem.recover(result)
+        _write(out, file, table, scaled, loss, price, free, result, recovery)
+
+
+def _data_term(loss: str, scaled: Scaled, table: Table) -> tuple[Any, np.ndarray]:
+    """f, and which coordinates are free: the intercept of the logistic loss."""
+    columns = scaled.matrix.shape[1]
+    if loss == "squares":
+        return ps.LeastSquares(scaled.matrix, table.target - table.target.mean(), average=True), np.zeros(columns, bool)
+    if loss != "logistic":
+        raise ValueError(f"--loss must be squares or logistic, got {loss!r}")
+    classes = np.unique(table.target)
+    if classes.size != 2:
+        raise ValueError(f"--loss logistic needs a target of two classes, got {classes.size} distinct values")
+    import scipy.sparse as sp
+
+    ones = np.ones((scaled.matrix.shape[0], 1))
+    matrix = (
+        sp.hstack([scaled.matrix, ones], format="csr")
+        if sp.issparse(scaled.matrix)
+        else np.hstack([scaled.matrix, ones])
+    )
+    return ps.Logistic(matrix, np.where(table.target == classes[1], 1.0, -1.0), average=True), np.arange(
+        columns + 1
+    ) == columns
+
+
+def _weight_max(f: Any, free: np.ndarray) -> float:
+    """The smallest weight at which 0 is prox-stationary in every coordinate: max |grad_i f(0)|^2 / (2 L_i)."""
+    gradient = f.grad(f.start())[~free]
+    return float((gradient**2 / (2 * np.maximum(f.coordinate_curvature[~free], 1e-300))).max())
+
+
+def _write(
+    out: Path,
+    file: Path,
+    table: Table,
+    scaled: Scaled,
+    loss: str,
+    price: float,
+    free: np.ndarray,
+    result: Any,
+    recovery: Any,
+) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    coefficients = recovery.x[~free] / scaled.scale
+    offset = float(recovery.x[free].sum()) if free.any() else float(table.target.mean())
+    intercept = offset - float(scaled.center @ coefficients)
+    chosen = np.flatnonzero(coefficients)
+    with replace_when_written(out / "coefficients.csv") as temporary, temporary.open("w") as stream:
+        stream.write("column,coefficient\n")
+        stream.write(f"(intercept),{intercept!r}\n")
+        stream.writelines(f"{_quoted(table.columns[j])},{float(coefficients[j])!r}\n" for j in chosen)
+    result.history.plot(str(out / "convergence.png"))
+    write_report(
+        out,
+        {
+            "file": file.name,
+            "loss": loss,
+            "rows": int(table.matrix.shape[0]),
+            "columns": int(table.matrix.shape[1]),
+            "weight": price,
+            "nonzeros": int(chosen.size),
+            "objective": recovery.objective,
+            "status": result.status.name,
+            "status_sentence": result.status.value,
+            "certificate": recovery.certificate,
+            "natural_residual": recovery.natural_residual,
+            "surrogate_gap": recovery.surrogate_gap,
+            "exactness": str(recovery.exactness),
+            "iterations": result.iterations,
+            "seconds": result.seconds,
+            "solver": result.solver,
+        },
+    )
+    largest = chosen[np.argsort(-np.abs(coefficients[chosen] * scaled.scale[chosen]))][:_SHOWN]
+    rows = [[table.columns[j], f"{coefficients[j]:.6g}"] for j in largest]
+    show_table(f"{file.name}: {chosen.size} of {table.matrix.shape[1]} columns", ["column", "coefficient"], rows)
+    console.print(f"{result}\n{recovery}", markup=False, highlight=False)
+    console.print(f"written to {out}/: coefficients.csv, convergence.png, report.json")
+
+
+def _quoted(name: str) -> str:
+    """A CSV field; quotes are doubled as the format asks."""
+    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n') else name
