@@ -16,10 +16,11 @@ from parsimo.data import Table, load_table
 
 __all__ = ["solve"]
 
+# name: solver, and at every how many of its iterations the certificate is looked at
 _SOLVERS = {
-    "admm": ps.ProximalADMM,
-    "gradient": ps.ProximalGradient,
-    "alternating": ps.AlternatingMinimization,
+    "alternating": (ps.AlternatingMinimization(ps.ProximalGradient(accelerate=True), inner_steps=200), 1),
+    "admm": (ps.ProximalADMM(), 10),
+    "gradient": (ps.ProximalGradient(), 10),
 }
 _PHI = {"mcp": ps.phi.mcp, "scad": ps.phi.scad, "capped-l1": ps.phi.capped_l1, "log": ps.phi.log, "lq": ps.phi.lq}
 _SHOWN = 20
@@ -83,8 +84,9 @@ def solve(
         stop = ps.stopping.first_of(
             ps.stopping.certificate_below(tolerance), ps.stopping.stalled(), ps.stopping.max_iterations(max_iterations)
         )
+        method, every = _SOLVERS[solver]
         with progress("solving", max_iterations) as observer:
-            result = ps.solve(surrogate, _SOLVERS[solver](), stop=stop, observe=[observer])
+            result = ps.solve(surrogate, method, stop=stop, observe=[observer], every=every)
         recovery = problem.recover(result)
         _write(out, file, table, scaled, loss, price, free, result, recovery)
 

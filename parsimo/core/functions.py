@@ -104,10 +104,10 @@ class Zero:
 
 
 class Counting:
-    """A smooth function that counts its oracle calls and remembers the last gradient.
+    """A smooth function that counts its oracle calls and remembers the last value and gradient.
 
-    A gradient asked for again at the same array object is not computed, and not counted, again: a solver may ask
-    where it needs one without carrying it about. Everything that is not an oracle is passed through.
+    What is asked for again at the same array object is not computed, and not counted, again: a solver may ask
+    where it needs a gradient without carrying it about. Everything that is not an oracle is passed through.
 
     Parameters
     ----------
@@ -119,31 +119,38 @@ class Counting:
         self.f = f
         self.calls = {"values": 0, "gradients": 0, "proxes": 0}
         """Oracle calls so far; a value that comes with its gradient counts in both."""
-        self._last: tuple[Array, float | None, Array] | None = None
+        self._at: Array = None
+        self._value: float | None = None
+        self._gradient: Array = None
 
     def value(self, x: Array) -> float:
         """f(x)."""
-        if self._last is not None and self._last[0] is x and self._last[1] is not None:
-            return self._last[1]
-        self.calls["values"] += 1
-        return self.f.value(x)
+        self._move_to(x)
+        if self._value is None:
+            self.calls["values"] += 1
+            self._value = self.f.value(x)
+        return self._value
 
     def grad(self, x: Array) -> Array:
         """The gradient at x."""
-        if self._last is None or self._last[0] is not x:
+        self._move_to(x)
+        if self._gradient is None:
             self.calls["gradients"] += 1
-            self._last = (x, None, self.f.grad(x))
-        return self._last[2]
+            self._gradient = self.f.grad(x)
+        return self._gradient
 
     def value_and_grad(self, x: Array) -> tuple[float, Array]:
         """f(x) and the gradient at x."""
-        if self._last is None or self._last[0] is not x or self._last[1] is None:
+        self._move_to(x)
+        if self._value is None and self._gradient is None:
             self.calls["values"] += 1
             self.calls["gradients"] += 1
-            value, gradient = self.f.value_and_grad(x)
-            self._last = (x, value, gradient)
-            return value, gradient
-        return self._last[1], self._last[2]
+            self._value, self._gradient = self.f.value_and_grad(x)
+        return self.value(x), self.grad(x)
+
+    def _move_to(self, x: Array) -> None:
+        if self._at is not x:
+            self._at, self._value, self._gradient = x, None, None
 
     @property
     def prox(self) -> Callable[[Array, float], Array] | None:
@@ -158,6 +165,9 @@ class Counting:
         if name == "f":  # absent only while an instance is being copied
             raise AttributeError(name)
         return getattr(self.f, name)
+
+    def __repr__(self) -> str:
+        return repr(self.f)
 
 
 def matching_subdifferential(x: Array, grad: Array, slopes: tuple[Array, ...]) -> Array:

@@ -24,6 +24,11 @@ class Status(Enum):
     NONFINITE = "a NaN or an infinity appeared; the best finite point is returned; lower the step or check the data"
     INTERRUPTED = "interrupted from the keyboard; the best point so far is returned"
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run was ended by something it did not ask for, so that nothing should follow it."""
+        return self in (Status.NONFINITE, Status.INTERRUPTED, Status.DIVERGED)
+
 
 class NotConvergedError(RuntimeError):
     """Raised by `Result.require` where the run did not converge."""
@@ -43,8 +48,8 @@ class History(Mapping[str, list[float]]):
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add one iteration; a column met for the first time is filled with NaN above."""
-        for name in row.keys() - self._columns.keys():
-            self._columns[name] = [math.nan] * self._rows
+        for name in row:  # in the order given, so that tables come out alike from run to run
+            self._columns.setdefault(name, [math.nan] * self._rows)
         for name, column in self._columns.items():
             column.append(float(row.get(name, math.nan)))
         self._rows += 1

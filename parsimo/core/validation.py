@@ -7,7 +7,7 @@ from typing import Any
 
 from parsimo._array import Array, array_namespace, as_float_array, to_numpy
 
-__all__ = ["check_finite", "check_nonnegative", "check_positive", "check_vector"]
+__all__ = ["check_finite", "check_nonnegative", "check_number", "check_positive", "check_vector"]
 
 
 def check_nonnegative(value: float | Array, name: str) -> float | Array:
@@ -26,6 +26,17 @@ def check_nonnegative(value: float | Array, name: str) -> float | Array:
 def check_positive(value: float | Array, name: str) -> float | Array:
     """`value`, a finite number > 0 or an array of such numbers; raises as `check_nonnegative` does."""
     return _check_sign(value, name, strict=True)
+
+
+def check_number(value: float, name: str, positive: bool = False) -> float:
+    """`value` as a Python float, finite and >= 0, or > 0 if `positive`; raises as `check_nonnegative` does.
+
+    A numpy scalar would carry its own dtype into every array it meets; a Python float takes theirs.
+    """
+    checked = _check_sign(value, name, strict=positive)
+    if not isinstance(checked, float):
+        raise TypeError(f"{name} must be one number, got shape {tuple(checked.shape)}")
+    return checked
 
 
 def _check_sign(value: float | Array, name: str, strict: bool) -> float | Array:

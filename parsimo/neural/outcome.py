@@ -83,10 +83,10 @@ def conclude(model: nn.Module, trainer: Trainer, phases: Sequence[Result], notes
         parameter.grad = None
     model.eval()
     layers = [final.x[block] for block in trainer.view.blocks.values()]
-    troubled = next((p.status for p in phases if p.status in (Status.NONFINITE, Status.INTERRUPTED)), None)
+    cut_short = next((p.status for p in phases if p.status.cut_short), None)
     return Outcome(
         model=model,
-        status=troubled or final.status,
+        status=cut_short or final.status,
         certificate=final.certificate,
         weights=sum(layer.numel() for layer in layers),
         nonzeros=sum(int(torch.count_nonzero(layer)) for layer in layers),

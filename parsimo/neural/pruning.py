@@ -14,7 +14,14 @@ from parsimo._array import top_k_mask
 from parsimo.core.problem import Composite, Problem
 from parsimo.neural.outcome import Outcome, conclude
 from parsimo.neural.smooth import Loss, Selector, TorchSmooth, weights_only
-from parsimo.neural.training import FixedSupport, MinibatchADMM, MinibatchTraining, MinibatchXStep, Trainer
+from parsimo.neural.training import (
+    FixedSupport,
+    MinibatchADMM,
+    MinibatchTraining,
+    MinibatchXStep,
+    Trainer,
+    check_loader,
+)
 from parsimo.penalties import MCP
 from parsimo.penalties.even import EvenPenalty
 from parsimo.problems import ZeroNormProblem
@@ -35,7 +42,7 @@ def prune(
     optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
     learning_rate: float = 1.2e-3,
     epochs: float = 30,
-    pruning_share: float = 0.6,
+    span: tuple[float, float] = (0.1, 0.6),
     sigma: tuple[float, float] = (1.0, 30.0),
     steps_per_update: int = 50,
     select: Selector = weights_only,
@@ -66,8 +73,9 @@ def prune(
         Positive; falls to 0 along a half cosine.
     epochs : float
         Passes over the loader, in total.
-    pruning_share : float
-        The share of the epochs, in (0, 1], spent on P-ADMM.
+    span : pair of float
+        The shares of the run, 0 <= begin < end <= 1, between which the sparsity rises; P-ADMM goes on until the end,
+        training on the fixed support from there.
     sigma : pair of float
         Coupling at the start and the end, growing geometrically, in units of 1 / learning rate in the optimizer's
         own metric.
@@ -92,8 +100,9 @@ def prune(
     docs/networks.md, 2.
     """
     penalty = MCP(weight=1.0, flat_point=0.05) if penalty is None else penalty
-    _check(penalty, target_sparsity, epochs, pruning_share, sigma, steps_per_update)
-    updates = Updates.of(len(train_loader), epochs, pruning_share, steps_per_update)  # type: ignore[arg-type]
+    check_loader(train_loader)
+    _check(penalty, target_sparsity, epochs, span, sigma, steps_per_update)
+    updates = Updates.of(len(train_loader), epochs, span[1], steps_per_update)  # type: ignore[arg-type]
     trainer = Trainer(
         model,
         train_loader,
@@ -105,7 +114,7 @@ def prune(
     )
     f = TorchSmooth(model, train_loader, loss_fn, select=select)
     mask = trainer.view.mask
-    path = SparsityPath(penalty, mask, target_sparsity, sigma, updates.coupled)
+    path = SparsityPath(penalty, mask, target_sparsity, sigma, updates.coupled, begin=span[0] / span[1])
     solver = MinibatchADMM(sigma=sigma[0], x_step=MinibatchXStep(trainer, steps_per_update))
     coupled = run(
         Continuation(solver, path),
@@ -122,7 +131,7 @@ def prune(
         MinibatchTraining(trainer, steps_per_update, FixedSupport(mask & ~support)),
         ZeroNormProblem(f, weight * mask.to(x.dtype)),
         x,
-        stop=max_iterations(updates.fixed),
+        stop=max_iterations(0 if coupled.status.cut_short else updates.fixed),
         observe=observe,
         every=updates.fixed + 1,
     )
@@ -148,8 +157,9 @@ class Updates:
 class SparsityPath:
     """The path that the continuation follows: weight and sigma for each step.
 
-    At step k of K the share of weights kept is 1 - target (1 - (1 - k/K)^3), and the weight is the one whose prox
-    threshold lies between the last magnitude kept and the first one dropped.
+    With p rising linearly from 0 at `begin` to 1 at the last step, the share of weights kept is
+    1 - target (1 - (1 - p)^3), and the weight is the one whose prox threshold lies between the last magnitude kept
+    and the first one dropped.
     """
 
     penalty: EvenPenalty
@@ -157,12 +167,14 @@ class SparsityPath:
     target: float
     sigma: tuple[float, float]
     steps: int
+    begin: float = 0.0
 
     def __call__(self, k: int, problem: Problem, state: Any) -> tuple[Any, Problem, Any]:
         """Solver, problem and state for step k."""
         progress = (k + 1) / self.steps
         sigma = self.sigma[0] * (self.sigma[1] / self.sigma[0]) ** progress
-        keep = self._count(1 - self.target * (1 - (1 - progress) ** 3))
+        p = max(progress - self.begin, 0.0) / (1 - self.begin)
+        keep = self._count(1 - self.target * (1 - (1 - p) ** 3))
         # y / sigma is kept as sigma grows: the multiplier is that of the metric the optimizer steps in
         y = state.y * (sigma / state.sigma)
         weight = self._weight(state.x + y / sigma, keep, 1 / sigma)
@@ -220,7 +232,7 @@ def _check(
     penalty: Any,
     target_sparsity: float,
     epochs: float,
-    pruning_share: float,
+    span: tuple[float, float],
     sigma: tuple[float, float],
     steps_per_update: int,
 ) -> None:
@@ -230,10 +242,9 @@ def _check(
         )
     if not 0 <= target_sparsity < 1:
         raise ValueError(f"prune: target_sparsity must lie in [0, 1), got {target_sparsity}")
-    if not epochs > 0 or not 0 < pruning_share <= 1 or steps_per_update < 1:
-        raise ValueError(
-            f"prune: needs epochs > 0, 0 < pruning_share <= 1 and steps_per_update >= 1, got epochs={epochs}, "
-            f"pruning_share={pruning_share}, steps_per_update={steps_per_update}"
-        )
+    if not epochs > 0 or steps_per_update < 1:
+        raise ValueError(f"prune: needs epochs > 0 and steps_per_update >= 1, got {epochs} and {steps_per_update}")
+    if len(span) != 2 or not 0 <= span[0] < span[1] <= 1:
+        raise ValueError(f"prune: span must be two shares of the run, 0 <= begin < end <= 1, got {span}")
     if len(sigma) != 2 or not 0 < sigma[0] <= sigma[1]:
         raise ValueError(f"prune: sigma must be a rising pair of positive numbers, got {sigma}")

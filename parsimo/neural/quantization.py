@@ -149,7 +149,7 @@ def quantize(
         MinibatchTraining(codebook_trainer, steps_per_update, FixedCodes(layers.blocks, codes, layers.outside)),
         Composite(f, tied),
         x,
-        stop=max_iterations(fixed_steps),
+        stop=max_iterations(0 if coupled.status.cut_short else fixed_steps),
         observe=observe,
         every=fixed_steps + 1,
     )

@@ -25,7 +25,7 @@ class Box:
     Raises
     ------
     ValueError
-        If lower > upper somewhere, or an end is NaN.
+        If the box is empty: lower > upper somewhere, lower = inf or upper = -inf; or if an end is NaN.
     """
 
     lower: float | Array = -math.inf
@@ -33,7 +33,7 @@ class Box:
 
     def __post_init__(self) -> None:
         lower, upper = to_numpy(self.lower), to_numpy(self.upper)
-        if not (lower <= upper).all():
+        if not ((lower <= upper) & (lower < math.inf) & (upper > -math.inf)).all():
             raise ValueError(f"Box: lower must not exceed upper, got lower={self.lower}, upper={self.upper}")
 
     @property

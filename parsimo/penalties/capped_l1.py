@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from parsimo._array import Array, array_namespace, to_numpy
 from parsimo.core.functions import Traits
+from parsimo.core.validation import check_positive
 from parsimo.penalties.even import FlatPenalty
 from parsimo.penalties.zero_norm import hard_threshold
 
@@ -38,6 +39,8 @@ class CappedL1(FlatPenalty):
     @classmethod
     def from_slope_cap(cls, slope: float, cap: float) -> CappedL1:
         """The penalty sum min(slope |x|, cap), the form of T. Zhang (2010)."""
+        check_positive(slope, "CappedL1.from_slope_cap: slope")
+        check_positive(cap, "CappedL1.from_slope_cap: cap")
         return cls(weight=cap, flat_point=cap / slope)
 
     @property

@@ -47,13 +47,13 @@ class ClusterSpread:
     def value(self, x: Array) -> float:
         """g(x)."""
         points = to_numpy(x).astype(np.float64)
-        d = np.abs(points - self._centers(points)[self.codes])
+        d = np.abs(points - self.centers(points)[self.codes])
         return self.weight * float(np.sum(d if self.distance == "absolute" else d * d / 2))
 
     def prox(self, v: Array, step_size: float) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size), jointly over x and the representatives."""
         points = to_numpy(v).astype(np.float64)
-        centers = self._centers(points, reach=step_size * self.weight)
+        centers = self.centers(points, reach=step_size * self.weight)
         x = np.empty_like(points)
         for code in np.unique(self.codes):
             members = self.codes == code
@@ -68,9 +68,9 @@ class ClusterSpread:
         representative, |s_i| <= 1 on it, sum s = 0}, without the last equation for the pinned cluster.
         """
         points, gradient = to_numpy(x).astype(np.float64), to_numpy(grad).astype(np.float64)
-        centers = self._centers(points)
+        centers = self.centers(points)
         excess = points - centers[self.codes]
-        if self.distance == "squared":
+        if self.distance == "squared" or not np.isfinite(gradient).all():
             return float(np.linalg.norm(gradient + self.weight * excess))
         squares = 0.0
         for code in np.unique(self.codes):
@@ -100,7 +100,7 @@ class ClusterSpread:
         shift = brentq(lambda m: float(slopes(m).sum()) - target, -reach, reach, xtol=1e-300)
         return off_gap + float(np.sum((grad[on] + self.weight * slopes(shift)) ** 2))
 
-    def _centers(self, points: np.ndarray, reach: float = 0.0) -> np.ndarray:
+    def centers(self, points: np.ndarray, reach: float = 0.0) -> np.ndarray:
         """The best representative of each cluster for these points; NaN for an empty cluster."""
         centers = np.full(int(self.codes.max(initial=-1)) + 1, np.nan)
         for code in np.unique(self.codes):

@@ -53,7 +53,7 @@ class Clustering:
             raise ValueError(
                 f"Clustering: codebook must be a nonempty 1-D array of finite numbers, got {self.codebook!r}"
             )
-        codebook = np.unique(codebook)
+        codebook = np.unique(codebook) + 0.0  # + 0.0 turns -0.0 into 0.0
         midpoints = (codebook[1:] + codebook[:-1]) / 2
         like: Any = self.codebook if hasattr(self.codebook, "dtype") else codebook
         if not np.issubdtype(to_numpy(like).dtype, np.floating):

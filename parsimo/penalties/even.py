@@ -65,7 +65,7 @@ class EvenPenalty(ABC):
         """
         xp = array_namespace(v)
         tau = asarray_like(step_size, v) * self._weight_like(v)
-        return xp.sign(v) * self._shrink(xp.abs(v), tau)
+        return xp.sign(v) * self._shrink(xp.abs(v), tau) + 0.0  # + 0.0 turns -0.0 into 0.0
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers of weight h(|x|) + (x - v)^2 / (2 step_size) for one number v, in rising order.

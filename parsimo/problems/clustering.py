@@ -166,10 +166,21 @@ class ClusteringProblem:
         for number, index in enumerate(self.blocks):
             values = to_numpy(v[index]).astype(np.float64)
             line = Line.of(values)
-            start = best_codebook(line, self.k, self.distance, pinned) if u is None else u[number].codebook
+            if u is None:
+                start = best_codebook(line, self.k, self.distance, pinned)
+            else:
+                start = self._recentred(u[number], values, reach)
             codebook = line.descend(start, self.distance, reach, pinned)
             partitions.append(Partition(codebook, Clustering(1.0, codebook).assignments(values)))
         return tuple(partitions)
+
+    def _recentred(self, partition: Partition, values: np.ndarray, reach: float) -> np.ndarray:
+        """The best codebook for these clusters and values: descent from it is never worse than the partition."""
+        spread = ClusterSpread(1.0, partition.codes, self.distance, self._pinned(partition))
+        centers, used = spread.centers(values, reach), np.unique(partition.codes)
+        codebook = partition.codebook.copy()
+        codebook[used] = centers[used]
+        return codebook
 
     def _pinned(self, partition: Partition) -> tuple[int, float] | None:
         return (int(np.searchsorted(partition.codebook, 0.0)), 0.0) if self.anchor_zero else None

@@ -58,7 +58,7 @@ class DataTerm(ABC):
 
     @property
     def coordinate_lipschitz(self) -> np.ndarray | None:
-        """Bounds on |f(x) - f(x with x_i = 0)| / |x_i|, or None when there is no finite one."""
+        """Lipschitz constants of f along each coordinate, or None when there is no finite one."""
         return None
 
     def value(self, x: Array) -> float:

@@ -113,8 +113,9 @@ class Design:
     @cached_property
     def gram_eigh(self) -> tuple[Array, Array]:
         """Eigenvalues and eigenvectors of the smaller Gram matrix of a dense A."""
-        eigenvalues, eigenvectors = array_namespace(self.A).linalg.eigh(self.gram)
-        return eigenvalues, eigenvectors
+        xp = array_namespace(self.A)
+        eigenvalues, eigenvectors = xp.linalg.eigh(self.gram)
+        return xp.clip(eigenvalues, 0.0, None), eigenvectors  # rounding may leave a zero eigenvalue negative
 
     @property
     def has_exact_norm(self) -> bool:
@@ -141,6 +142,8 @@ class Design:
 
         operator = LinearOperator((n, n), matvec=gram_product, dtype=np.float64)
         start = np.random.default_rng(0).standard_normal(n)  # fixed, so that runs repeat
+        if not gram_product(start).any():  # A = 0, which Lanczos iteration refuses
+            return 0.0
         return float(eigsh(operator, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PhiPenalty", "SurrogateProblem"]
 
-_CELLS = 64  # of the scan that finds the basin of the prox objective
+_NODES = np.concatenate([[0.0], 2.0 ** np.arange(-26, -6), np.arange(1, 65) / 64])
+"""Where the derivative of the prox objective is looked at, as multiples of the largest candidate below v.
+
+Where h' is convex, the derivative is so too: a valley between two nodes r <= 2 l is shallower than the climb to it.
+"""
 _BISECTIONS = 50
 
 
@@ -71,8 +75,9 @@ def surrogate_gap(weight: float | Array, g: Any, x: Array) -> float:
 class PhiPenalty(FlatPenalty):
     """g(x) = weight * sum h(|x|), the surrogate of any member of the family, with a numeric prox.
 
-    The prox objective is scanned on 64 cells of [0, min(v, flat point)], the stationary point in the best cell's
-    neighbourhood is found by bisection on the derivative, and 0 and v are compared with it.
+    The derivative of the prox objective is scanned on [0, min(v, flat point)], every point where it turns from
+    falling to rising is found by bisection, and their objectives are compared with those of 0 and v. Valleys
+    narrower than a 64th of the interval may be missed if phi has kinks; smooth members have one at most.
 
     Parameters
     ----------
@@ -112,36 +117,45 @@ class PhiPenalty(FlatPenalty):
     def _shrink(self, v: Array, tau: Array) -> Array:
         xp = array_namespace(v)
 
-        def objective(x: Array, v: Array, tau: Array) -> Array:
+        def objective(x: Array) -> Array:
             return tau * self._h(x) + (x - v) ** 2 / 2
 
-        end = xp.clip(v, None, self.flat_point)
-        cells = asarray_like(np.arange(_CELLS + 1) / _CELLS, v)
-        grid = end[..., None] * cells
-        best_cell = xp.argmin(objective(grid, v[..., None], tau[..., None]), axis=-1)
-        low = end * xp.astype(xp.clip(best_cell - 1, 0, _CELLS), v.dtype) / _CELLS
-        high = end * xp.astype(xp.clip(best_cell + 1, 0, _CELLS), v.dtype) / _CELLS
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2
-            falling = middle - v + tau * self._slope(middle) < 0
-            low, high = xp.where(falling, middle, low), xp.where(falling, high, middle)
-        solution, lowest = xp.zeros_like(v), objective(xp.zeros_like(v), v, tau)
-        for candidate in ((low + high) / 2, end, v):
-            trial = objective(candidate, v, tau)
+        solution, lowest = xp.zeros_like(v), objective(xp.zeros_like(v))
+        for candidate in (*self._valleys(v, tau), v):
+            trial = objective(candidate)
             solution = xp.where(trial < lowest, candidate, solution)
             lowest = xp.minimum(trial, lowest)
         return solution
 
     def _stationary(self, v: float, tau: float) -> Iterable[float]:
-        grid = np.linspace(0.0, min(v, self.flat_point), 16 * _CELLS + 1)
-        derivative = grid - v + tau * to_numpy(self._slope(grid))
-        for left in np.flatnonzero((derivative[:-1] <= 0) & (derivative[1:] >= 0)):
-            low, high = grid[left], grid[left + 1]
+        for valley in self._valleys(np.asarray([v]), np.asarray([tau])):
+            yield float(valley[0])
+
+    def _valleys(self, v: Array, tau: Array) -> Iterator[Array]:
+        """Where the derivative of the prox objective turns upwards: the first such x of each entry, the second, ...
+
+        An entry that has no more of them repeats the end min(v, flat point), itself a candidate.
+        """
+        xp = array_namespace(v)
+        end = xp.clip(v, None, self.flat_point)
+        yield end
+        nodes = asarray_like(_NODES, v)
+        grid = end[..., None] * nodes
+        derivative = grid - v[..., None] + tau[..., None] * self._slope(grid)
+        valleys = (derivative[..., :-1] < 0) & (derivative[..., 1:] >= 0)
+        cells = xp.reshape(xp.arange(valleys.shape[-1]), (1,) * v.ndim + (-1,))
+        while bool(xp.any(valleys)):
+            first = xp.argmax(xp.astype(valleys, xp.int8), axis=-1)
+            has_one = xp.any(valleys, axis=-1)
+            flat_first = xp.reshape(first, (-1,))
+            low = end * xp.reshape(xp.take(nodes, flat_first), v.shape)
+            high = end * xp.reshape(xp.take(nodes, flat_first + 1), v.shape)
             for _ in range(_BISECTIONS):
-                middle = np.asarray([(low + high) / 2])
-                falling = float(middle[0] - v + tau * self._slope(middle)[0]) < 0
-                low, high = (float(middle[0]), high) if falling else (low, float(middle[0]))
-            yield (low + high) / 2
+                middle = (low + high) / 2
+                falling = middle - v + tau * self._slope(middle) < 0
+                low, high = xp.where(falling, middle, low), xp.where(falling, high, middle)
+            yield xp.where(has_one, (low + high) / 2, end)
+            valleys = valleys & (cells > first[..., None])
 
     def _threshold(self, tau: float) -> float:
         from scipy.optimize import brentq

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +60,9 @@ class AlternatingMinimization:
     inner_steps: int = 10
 
     def __post_init__(self) -> None:
-        if self.inner_steps < 1:
+        if isinstance(self.inner, type) or not hasattr(self.inner, "step"):
+            raise TypeError(f"AlternatingMinimization: inner={self.inner!r} is not a solver object")
+        if operator.index(self.inner_steps) < 1:
             raise ValueError(f"AlternatingMinimization: inner_steps must be at least 1, got {self.inner_steps}")
 
     def init(self, problem: Problem, x0: Array) -> State:
@@ -73,7 +76,7 @@ class AlternatingMinimization:
         inner = state.inner
         for _ in range(self.inner_steps):
             inner = self.inner.step(stage, inner)
-        x = inner.x
+        x = inner.point
         # the best u that can be found, or descent from the last one where that is lower
         u = min(problem.auxiliary(x), problem.auxiliary(x, state.u), key=lambda u: problem.value(x, u))
         return State(x, u, inner)

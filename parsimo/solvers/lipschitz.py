@@ -26,11 +26,17 @@ class Curvature:
     raised: int = 0
     """How often the estimate was raised because a step showed more curvature."""
 
-    def seen(self, ratio: float) -> Curvature:
-        """This estimate after a step along which the gradient changed by `ratio` a unit of length."""
-        if self.known or not ratio > self.value:  # a NaN ratio is left to the finiteness check
+    def seen(self, x: Array, x_new: Array, grad: Array, grad_new: Array) -> Curvature:
+        """This estimate after a step from x to x_new; twice the curvature along it where that exceeds L.
+
+        Steps below the square root of rounding are passed over: there the gradient's rounding would be taken for
+        curvature, and they change x too little for the curvature to change. Overflow is left to the finiteness check.
+        """
+        length = norm(x_new - x)
+        if self.known or not length > math.sqrt(float(array_namespace(x).finfo(x.dtype).eps)) * norm(x):
             return self
-        return Curvature(2 * ratio, known=False, raised=self.raised + 1)
+        ratio = norm(grad_new - grad) / length
+        return Curvature(2 * ratio, known=False, raised=self.raised + 1) if self.value < ratio < math.inf else self
 
     def __str__(self) -> str:
         if self.known:
@@ -52,7 +58,7 @@ def curvature_at(f: Any, x: Array) -> Curvature:
     if f.lipschitz is not None:
         if not (0 <= f.lipschitz < math.inf):
             raise ValueError(f"{f!r}: lipschitz must be a finite number >= 0 or None, got {f.lipschitz}")
-        return Curvature(max(float(f.lipschitz), 1e-300), known=True)
+        return Curvature(float(f.lipschitz) or 1.0, known=True)  # any L > 0 will do for a constant gradient
     xp = array_namespace(x)
     step = math.sqrt(float(xp.finfo(x.dtype).eps)) * (1 + norm(x))
     base = f.grad(x)

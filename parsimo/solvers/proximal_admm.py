@@ -8,7 +8,7 @@ from typing import Any
 
 from parsimo._array import Array, inner, norm
 from parsimo.core.problem import Problem
-from parsimo.core.validation import check_nonnegative, check_positive
+from parsimo.core.validation import check_number
 from parsimo.solvers.lipschitz import Curvature, curvature_at
 from parsimo.solvers.x_steps import Exact, Linearized, MeritConstants, XStep
 
@@ -86,9 +86,11 @@ class ProximalADMM:
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
-            check_positive(self.sigma, "ProximalADMM: sigma")
-        check_nonnegative(self.proximal_x, "ProximalADMM: proximal_x")
-        check_nonnegative(self.proximal_z, "ProximalADMM: proximal_z")
+            object.__setattr__(self, "sigma", check_number(self.sigma, "ProximalADMM: sigma", positive=True))
+        for name in ("proximal_x", "proximal_z"):
+            object.__setattr__(self, name, check_number(getattr(self, name), f"ProximalADMM: {name}"))
+        if isinstance(self.x_step, type):
+            raise TypeError(f"ProximalADMM: x_step={self.x_step.__name__} is a class; pass {self.x_step.__name__}()")
 
     def init(self, problem: Problem, x0: Array) -> State:
         """x = z = x0 and y = -grad f(x0), so that the dual bound holds from the first step on."""
@@ -122,11 +124,8 @@ class ProximalADMM:
         x_new, grad = state.x_step(f, x, state.grad, z, y, sigma, self.proximal_x, state.curvature.value)
         y = y + sigma * (x_new - z)
 
-        dx = norm(x_new - x)
-        new = replace(state, x=x_new, z=z, y=y, u=u, grad=grad, dx=dx, dz=norm(z - state.z))
-        if state.curvature.known or dx == 0:
-            return new
-        return self._with_curvature(new, state.curvature.seen(norm(grad - state.grad) / dx))
+        new = replace(state, x=x_new, z=z, y=y, u=u, grad=grad, dx=norm(x_new - x), dz=norm(z - state.z))
+        return self._with_curvature(f, new, state.curvature.seen(x, x_new, state.grad, grad))
 
     def constants(self, state: State) -> MeritConstants:
         """p, q and memory of Theorem 6.2."""
@@ -134,6 +133,8 @@ class ProximalADMM:
 
     def guaranteed_decrease(self, state: State) -> float:
         """The least fall of the merit in the step that led here, by Theorem 6.2; negative if sigma is too small."""
+        if math.isinf(state.dx):  # no step was taken
+            return 0.0
         return self.constants(state).decrease(state.sigma) * state.dx**2 + self.proximal_z / 2 * state.dz**2
 
     def merit(self, problem: Problem, state: State) -> float:
@@ -167,13 +168,11 @@ class ProximalADMM:
     def _sigma(self, state: State) -> float:
         return self.sigma or _SAFETY * self.constants(state).smallest_sigma
 
-    def _with_curvature(self, state: State, curvature: Curvature) -> State:
+    def _with_curvature(self, f: Any, state: State, curvature: Curvature) -> State:
         """The state under a raised estimate of L: m follows where it was taken from L, and sigma unless given."""
         if curvature is state.curvature:
             return state
-        bounded_by_l = state.weak_convexity == state.curvature.value
-        m = curvature.value if bounded_by_l else state.weak_convexity
-        state = replace(state, curvature=curvature, weak_convexity=m)
+        state = replace(state, curvature=curvature, weak_convexity=_weak_convexity(f, curvature.value))
         return replace(state, sigma=self._sigma(state))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from parsimo._array import Array, array_namespace, inner, norm
 from parsimo.core.problem import Problem
-from parsimo.core.validation import check_positive
+from parsimo.core.validation import check_number
 from parsimo.solvers.lipschitz import Curvature, curvature_at
 
 __all__ = ["ProximalGradient"]
@@ -71,7 +71,8 @@ class ProximalGradient:
 
     def __post_init__(self) -> None:
         if self.step_size is not None:
-            check_positive(self.step_size, "ProximalGradient: step_size")
+            step_size = check_number(self.step_size, "ProximalGradient: step_size", positive=True)
+            object.__setattr__(self, "step_size", step_size)
 
     def init(self, problem: Problem, x0: Array) -> State:
         """The state at x0.
@@ -87,7 +88,10 @@ class ProximalGradient:
                 f"ProximalGradient(accelerate=True) needs convex f and R, but {type(problem).__name__} has "
                 f"f={problem.f!r} and R={problem.given(u)!r}; use accelerate=False, or a convex penalty such as L1"
             )
-        curvature = curvature_at(problem.f, x0) if self.step_size is None else Curvature(1 / self.step_size, True)
+        if self.step_size is None or problem.f.lipschitz is not None:
+            curvature = curvature_at(problem.f, x0)
+        else:
+            curvature = Curvature(1 / self.step_size, known=True)  # what the given step stands for
         step_size = self.step_size or _theta(problem, u) / curvature.value
         return State(x0, u, x0, residual=math.inf, momentum=1.0, step_size=step_size, curvature=curvature)
 
@@ -124,11 +128,15 @@ class ProximalGradient:
 
     def notes(self, state: State) -> tuple[str, ...]:
         """The step and where it comes from."""
-        if self.step_size is not None:
-            return (f"step size {state.step_size:.6g}, as given",)
+        L, gamma = state.curvature.value, state.step_size
+        origin = "known" if state.curvature.known else "estimated at the start"
         if self._backtracks(state):
-            return (f"step size {state.step_size:.6g} by backtracking from {state.curvature}",)
-        return (f"step size {state.step_size:.6g} from {state.curvature}",)
+            start = f"1/L, L = {L:.6g} {origin}" if self.step_size is None else f"{self.step_size:.6g}"
+            return (f"step size {gamma:.6g} by backtracking from {start}",)
+        if self.step_size is None:
+            return (f"step size {gamma:.6g} from L = {L:.6g}, {origin}",)
+        verdict = f"above 1/L = {1 / L:.6g}, no descent is guaranteed" if gamma * L > 1 + 1e-12 else "as given"
+        return (f"step size {gamma:.6g}, {verdict}",)
 
 
 def _theta(problem: Problem, u: Any) -> float:
@@ -137,16 +145,24 @@ def _theta(problem: Problem, u: Any) -> float:
 
 
 def _is_convex(problem: Problem, u: Any) -> bool:
-    g = getattr(problem, "g", None)
-    return (problem.given(u) if g is None else g).traits.convex
+    """Whether R is known to be convex; G(., u) may be where R, its minimum over u, is not."""
+    return u is None and problem.given(u).traits.convex
 
 
 def _descends(f: Any, v: Array, f_v: float, grad: Array, x: Array, gamma: float, theta: float) -> bool:
-    """f(x) <= f(v) + <grad, x - v> + theta |x - v|^2 / (2 gamma), up to rounding of f."""
+    """f(x) <= f(v) + <grad, x - v> + theta |x - v|^2 / (2 gamma), up to rounding of f.
+
+    Near a minimizer the last term falls below the rounding of f, long before that of its gradient. There the test is
+    taken to second order, <grad f(x) - grad f(v), x - v> <= theta |x - v|^2 / gamma: noise would shrink gamma forever.
+    """
     step = x - v
     length = inner(step, step)
-    rounding = 8 * float(array_namespace(x).finfo(x.dtype).eps) * abs(f_v)
+    epsilon = float(array_namespace(x).finfo(x.dtype).eps)
     value = f.value(x)
     if not math.isfinite(value) or not math.isfinite(length):
         return not math.isfinite(f_v) or gamma < 1e-300
-    return value <= f_v + inner(grad, step) + theta * length / (2 * gamma) + rounding
+    allowance = theta * length / (2 * gamma)
+    if value <= f_v + inner(grad, step) + allowance + 8 * epsilon * abs(f_v):
+        return True
+    hidden = allowance <= math.sqrt(epsilon) * abs(f_v)
+    return hidden and inner(f.grad(x) - grad, step) <= 2 * allowance

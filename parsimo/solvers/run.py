@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -89,6 +89,8 @@ def solve(
     ------
     TypeError, ValueError
         If problem, solver and x0 do not fit together.
+    KeyboardInterrupt
+        If it comes before the first iteration, when there is no point to return yet.
     """
     for name in ("init", "step", "measures", "merit", "notes"):
         if not hasattr(solver, name) or isinstance(solver, type):
@@ -99,6 +101,8 @@ def solve(
                 f"solve: {type(problem).__name__} is not a problem: it lacks {name}; "
                 "wrap f and g in Composite(f, g), or call penalize() or eliminate() on an MPEC first"
             )
+    if not is_dataclass(problem) or isinstance(problem, type):
+        raise TypeError(f"solve: {problem!r} must be a dataclass object, so that calls of its f can be counted")
     if every < 1:
         raise ValueError(f"solve: every must be at least 1, got {every}")
     return run(solver, problem, x0, stop=stop or default_stop(), observe=observe, every=every)
@@ -120,6 +124,7 @@ def run(
     counted = replace(problem, f=oracle)
     history = History()
     status, k, best = Status.INTERRUPTED, 0, _Best()
+    comparable = getattr(solver, "comparable_objectives", True)  # along a continuation they are not
     # Overflow and NaN become a status, not a warning: the loop looks for them after every step.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         state = solver.init(counted, starting_point(problem, x0))
@@ -141,10 +146,10 @@ def run(
                 )
                 for observer in observers:
                     history.extend_last_row(observer(report) or {})
-                if not _is_finite(state.point) or (k % every == 0 and math.isnan(report.objective)):
+                if not _is_finite(state.point) or (k % every == 0 and not report.objective > -math.inf):
                     status = Status.NONFINITE
                     break
-                best.offer(report.objective, state)
+                best.offer(report.objective if comparable else math.nan, state)
                 reached = stop(report)
                 if reached is not None:
                     status = reached
@@ -152,6 +157,8 @@ def run(
                 state = solver.step(counted, state)
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
+            if every > 1 and comparable:  # the last state may not have been evaluated
+                best.offer(problem.value(state.point, state.u), state)
         if status in (Status.INTERRUPTED, Status.NONFINITE, Status.DIVERGED):
             state = best.state or state
         x, u = state.point, problem.auxiliary(state.point, state.u)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from parsimo._array import Array
+from parsimo._array import Array, array_namespace
 from parsimo.core.result import History, Status
-from parsimo.core.validation import check_nonnegative
+from parsimo.core.validation import check_number
 
 __all__ = [
     "Report",
@@ -75,10 +75,11 @@ def all_of(*rules: Stop) -> Stop:
 
 
 def certificate_below(absolute: float = 1e-8, relative: float | None = None) -> Stop:
-    """CONVERGED when certificate and residual are both <= absolute + relative * (certificate at the start).
+    """CONVERGED when certificate and residual are both <= absolute + relative * (their size at the start).
 
     The residual, how far the method itself still moves, guards against points that are critical without being
     fixed: 0 is critical for every zero-norm problem, and a step away from it shows whether it is more than that.
+    For the same reason the size at the start is the larger of the certificate there and the first step's residual.
 
     Parameters
     ----------
@@ -87,42 +88,48 @@ def certificate_below(absolute: float = 1e-8, relative: float | None = None) -> 
     relative : float, optional
         By default 100 units in the last place of x's dtype, below which rounding decides.
     """
-    check_nonnegative(absolute, "certificate_below: absolute")
+    check_number(absolute, "certificate_below: absolute")
     if relative is not None:
-        check_nonnegative(relative, "certificate_below: relative")
+        check_number(relative, "certificate_below: relative")
 
     def rule(report: Report) -> Status | None:
-        first = report.history["certificate"][0]
         share = 100 * _epsilon(report.x) if relative is None else relative
+        starting_sizes = (report.history["certificate"][0], *report.history["residual"][:2])
         # a start outside the domain has an infinite certificate, which must not loosen the tolerance
-        tolerance = absolute + (share * first if math.isfinite(first) else 0.0)
-        return Status.CONVERGED if max(report.certificate, report.residual) <= tolerance else None
+        tolerance = absolute + share * max((s for s in starting_sizes if math.isfinite(s)), default=0.0)
+        small = report.certificate <= tolerance and report.residual <= tolerance  # False where one is NaN
+        return Status.CONVERGED if small else None
 
     return rule
 
 
 def max_iterations(limit: int) -> Stop:
     """MAX_ITERATIONS after so many steps."""
-    if int(limit) != limit or limit < 0:
+    if not (float(limit).is_integer() and limit >= 0):
         raise ValueError(f"max_iterations: limit must be an integer >= 0, got {limit}")
     return lambda report: Status.MAX_ITERATIONS if report.iteration >= limit else None
 
 
 def time_limit(seconds: float) -> Stop:
     """TIME_LIMIT after so many seconds of wall time, looked at between steps."""
-    check_nonnegative(seconds, "time_limit: seconds")
+    check_number(seconds, "time_limit: seconds")
     return lambda report: Status.TIME_LIMIT if report.seconds >= seconds else None
 
 
 def stalled(window: int = 1000) -> Stop:
-    """STALLED when within the last `window` rows neither objective nor certificate reached a new low."""
+    """STALLED when the last `window` evaluations brought neither objective nor certificate to a new low.
+
+    There must have been twice as many at least, and the rule looks at them every `window` iterations.
+    """
+    if window < 1:
+        raise ValueError(f"stalled: window must be at least 1, got {window}")
 
     def rule(report: Report) -> Status | None:
-        if report.history.rows <= 2 * window or report.history.rows % window:
+        if report.history.rows % window:
             return None
         for name in ("objective", "certificate"):
-            column = [math.inf if math.isnan(v) else v for v in report.history[name]]
-            if min(column[-window:]) < min(column[:-window]):
+            evaluated = [v for v in report.history[name] if not math.isnan(v)]
+            if len(evaluated) < 2 * window or min(evaluated[-window:]) < min(evaluated[:-window]):
                 return None
         return Status.STALLED
 
@@ -131,6 +138,7 @@ def stalled(window: int = 1000) -> Stop:
 
 def diverged(growth: float = 1e10) -> Stop:
     """DIVERGED when the objective exceeds that of the start by `growth` times its own scale."""
+    check_number(growth, "diverged: growth", positive=True)
 
     def rule(report: Report) -> Status | None:
         first = report.history["objective"][0]
@@ -146,6 +154,4 @@ def default_stop() -> Stop:
 
 
 def _epsilon(x: Array) -> float:
-    from parsimo._array import array_namespace
-
     return float(array_namespace(x).finfo(x.dtype).eps)

@@ -12,7 +12,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from parsimo._array import Array, norm
+from parsimo._array import Array, array_namespace, norm
+from parsimo.core.validation import check_number
 
 __all__ = ["Exact", "Inexact", "Linearized", "MeritConstants", "XStep"]
 
@@ -88,7 +89,8 @@ class Linearized:
         """Third and fourth row of the table in Theorem 6.2."""
         if tau == 0:
             return MeritConstants(p=-L, q=L**2, memory=L**2)
-        return MeritConstants(p=2 * tau - L, q=2 * (L + tau) ** 2, memory=2 * (L + tau) ** 2)
+        memory = 2 * (L + tau) ** 2
+        return MeritConstants(p=2 * tau - L, q=memory + 2 * tau**2, memory=memory)
 
     def __call__(
         self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
@@ -119,8 +121,9 @@ class Inexact:
     max_gradients: int = 1000
 
     def __post_init__(self) -> None:
-        if not self.accuracy > 0:
-            raise ValueError(f"Inexact: accuracy must be > 0, got {self.accuracy}")
+        object.__setattr__(self, "accuracy", check_number(self.accuracy, "Inexact: accuracy", positive=True))
+        if self.max_gradients < 1:
+            raise ValueError(f"Inexact: max_gradients must be at least 1, got {self.max_gradients}")
 
     def check(self, f: Any) -> None:
         """Every smooth f will do."""
@@ -140,7 +143,8 @@ class Inexact:
             return gradient + y + sigma * (point - z) + tau * (point - x)
 
         point, gradient = x, grad
-        floor = 1e-15 * (norm(y) + sigma * norm(x))  # at a fixed point both sides of the test are rounding
+        # at a fixed point both sides of the test are rounding
+        floor = 8 * float(array_namespace(x).finfo(x.dtype).eps) * (norm(y) + sigma * norm(x))
         for _ in range(self.max_gradients):
             point = point - residual(point, gradient) / (L + sigma + tau)
             gradient = f.grad(point)

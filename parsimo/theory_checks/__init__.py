@@ -1,0 +1,59 @@
+"""Why it is right: each statement of the theory as a function that tries it out and returns `Evidence`.
+
+A check takes the object under test and a random generator; it asserts nothing. The tests and the command line drive
+the same checks, on right objects and, in the tests, on broken ones.
+"""
+
+from parsimo.theory_checks.clustering import (
+    check_best_codebook,
+    check_descent,
+    check_lloyd_max,
+    check_quantization,
+    check_quantization_tightness,
+)
+from parsimo.theory_checks.curvature import check_curvature_theorem, check_curvature_tightness
+from parsimo.theory_checks.evidence import Evidence, Trials
+from parsimo.theory_checks.exactness import (
+    check_lipschitz_theorem,
+    check_lipschitz_tightness,
+    check_never_exact,
+    check_zeroing,
+)
+from parsimo.theory_checks.family import (
+    check_axioms,
+    check_conjugate,
+    check_surrogate,
+    check_variational_identity,
+)
+from parsimo.theory_checks.prox import check_prox, check_subdifferential
+from parsimo.theory_checks.suite import FAMILY, PENALTIES, standard_checks
+
+__all__ = [
+    "Evidence",
+    "Trials",
+    # penalties
+    "check_prox",
+    "check_subdifferential",
+    # the family
+    "check_axioms",
+    "check_conjugate",
+    "check_surrogate",
+    "check_variational_identity",
+    # exactness
+    "check_curvature_theorem",
+    "check_curvature_tightness",
+    "check_lipschitz_theorem",
+    "check_lipschitz_tightness",
+    "check_never_exact",
+    "check_zeroing",
+    # clustering
+    "check_best_codebook",
+    "check_descent",
+    "check_lloyd_max",
+    "check_quantization",
+    "check_quantization_tightness",
+    # all of them
+    "FAMILY",
+    "PENALTIES",
+    "standard_checks",
+]

@@ -1,0 +1,148 @@
+"""Slow answers that are right by definition: scans, enumerations and differences, which share no formula with the
+code under test."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "cluster_spread_minimum",
+    "difference_gradient",
+    "grid_supremum",
+    "one_sided_slope",
+    "prox_scan",
+    "scan",
+    "zero_norm_minimum",
+]
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+Function = Callable[[float], float]
+
+
+def scan(function: Function, points: Iterable[float], basins: int = 6) -> tuple[float, list[float]]:
+    """The least value of a function on a line, and the points where it is taken to rounding.
+
+    The lowest `basins` of the local minima over `points` are refined by golden section between their neighbours.
+    A minimum is found if the function has one valley between some three neighbours about it, or if it is at a given
+    point: jumps and concave kinks belong among `points`.
+    """
+    grid = sorted(set(points))
+    values = [function(x) for x in grid]
+    padded = [math.inf, *values, math.inf]
+    low = [k for k in range(len(grid)) if padded[k + 1] <= min(padded[k], padded[k + 2])]
+    found = list(zip(values, grid, strict=True))
+    for k in sorted(low, key=lambda k: values[k])[:basins]:
+        found.append(_golden_section(function, grid[max(k - 1, 0)], grid[k], grid[min(k + 1, len(grid) - 1)]))
+    best = min(found)[0]
+    rounding = 2 * np.finfo(float).eps * max(abs(best), max((abs(v) for v in values if v < math.inf), default=0.0))
+    return best, [x for value, x in found if value <= best + rounding]
+
+
+def _golden_section(function: Function, low: float, middle: float, high: float) -> tuple[float, float]:
+    best = (function(middle), middle)
+    for end in (low, high):  # the valley may be on either side of a jump in the middle
+        left, right = min(middle, end), max(middle, end)
+        for _ in range(45):
+            step = _GOLDEN * (right - left)
+            inner, outer = right - step, left + step
+            at_inner, at_outer = function(inner), function(outer)
+            best = min(best, (at_inner, inner), (at_outer, outer))
+            left, right = (left, outer) if at_inner < at_outer else (inner, right)
+    return best
+
+
+def prox_scan(g: Any, v: float, step_size: float, breakpoints: Iterable[float] = ()) -> tuple[float, list[float]]:
+    """Global minimum and minimizers of g(x) + (x - v)^2 / (2 step_size) for one number, from g's values alone.
+
+    Parameters
+    ----------
+    g : Proximable
+        Nonnegative; its `value` is the only thing that is used.
+    breakpoints : iterable of float
+        Where g has jumps or kinks, other than 0.
+
+    Notes
+    -----
+    Since g >= 0, a minimizer x has (x - v)^2 <= 2 step_size * (the least objective at any known point).
+    """
+
+    def objective(x: float) -> float:
+        return float(g.value(np.array([x]))) + (x - v) ** 2 / (2 * step_size)
+
+    known = {0.0, v, *breakpoints}
+    radius = math.sqrt(2 * step_size * min(objective(x) for x in known))
+    near_zero = [sign * radius * 2.0**-k for k in range(3, 24, 3) for sign in (-1, 1)]
+    return scan(objective, known | set(np.linspace(v - radius, v + radius, 193)) | set(near_zero))
+
+
+def grid_supremum(function: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
+    """sup of a concave function over [low, high], by a grid that is refined twice around its best point."""
+    for _ in range(4):
+        grid = np.linspace(low, high, 1001)
+        values = np.asarray(function(grid))
+        k = int(values.argmax())
+        low, high = grid[max(k - 1, 0)], grid[min(k + 1, grid.size - 1)]
+    return float(values.max())
+
+
+def difference_gradient(f: Any, x: np.ndarray, step: float = 1e-5) -> np.ndarray:
+    """Central differences of f at x."""
+    shifts = step * np.eye(x.size)
+    return np.array([(f.value(x + e) - f.value(x - e)) / (2 * step) for e in shifts])
+
+
+def one_sided_slope(g: Any, x: float, side: int, step: float = 1e-6) -> float:
+    """lim (g(x + side h) - g(x)) / h as h falls to 0, by extrapolated differences; infinity at a jump."""
+    here = float(g.value(np.array([x])))
+    rises = [float(g.value(np.array([x + side * h]))) - here for h in (2 * step, step, step / 1000)]
+    if rises[2] > 0.1 * rises[0] > 0:  # a thousandth of the way, and no smaller: a jump
+        return math.inf
+    return (2 * rises[1] - rises[0] / 2) / step
+
+
+def zero_norm_minimum(A: np.ndarray, b: np.ndarray, weight: float) -> tuple[float, np.ndarray]:
+    """Global minimum of |A x - b|^2 / 2 + weight |x|_0 and a minimizer, by least squares on every support.
+
+    Raises
+    ------
+    ValueError
+        If A has more than 10 columns.
+    """
+    n = A.shape[1]
+    if n > 10:
+        raise ValueError(f"zero_norm_minimum: 2^{n} supports are too many; take at most 10 columns")
+    best, minimizer = math.inf, np.zeros(n)
+    for size in range(n + 1):
+        for support in itertools.combinations(range(n), size):
+            x = np.zeros(n)
+            columns = list(support)
+            x[columns] = np.linalg.lstsq(A[:, columns], b, rcond=None)[0]
+            value = float(np.sum((A @ x - b) ** 2)) / 2 + weight * size
+            if value < best:
+                best, minimizer = value, x
+    return best, minimizer
+
+
+def cluster_spread_minimum(
+    weight: float, codes: np.ndarray, distance: str, pinned: tuple[int, float] | None, v: np.ndarray, step_size: float
+) -> float:
+    """min over x and representatives c of weight * sum r(|x_i - c(i)|) + |x - v|^2 / (2 step_size), by cvxpy.
+
+    Raises
+    ------
+    ImportError
+        If cvxpy is absent: `pip install cvxpy`.
+    """
+    import cvxpy as cp
+
+    x, centers = cp.Variable(v.size), cp.Variable(int(codes.max()) + 1)
+    apart = x - centers[codes]
+    spread = cp.norm1(apart) if distance == "absolute" else cp.sum_squares(apart) / 2
+    constraints = [] if pinned is None else [centers[pinned[0]] == pinned[1]]
+    objective = cp.Minimize(weight * spread + cp.sum_squares(x - v) / (2 * step_size))
+    return float(cp.Problem(objective, constraints).solve(solver=cp.CLARABEL))
