@@ -107,7 +107,8 @@ class Line:
             force, stiffness = self._huber_pull(i, j, c, reach)
             low, high = np.where(force >= 0, c, low), np.where(force <= 0, c, high)
             newton = c + force / np.maximum(stiffness, 1.0)
-            safe = (stiffness > 0) & (low <= newton) & (newton <= high)
+            # strictly inside, or the iteration could go back and forth between two ends of the bracket
+            safe = (stiffness > 0) & (((low < newton) & (newton < high)) | (newton == c))
             moved = np.where(force == 0, c, np.where(safe, newton, (low + high) / 2))
             if (moved == c).all():
                 break

@@ -63,7 +63,7 @@ def test_an_unknown_constant_is_estimated_and_said_to_be(solver: Any):
 def test_the_estimate_is_raised_where_the_curvature_grows():
     """From 3.1 the quartic looks flat; the box penalty throws x to where it is steep."""
     prob = ps.Composite(quartic(), ps.Box(-5.0, 0.0))
-    result = ps.solve(prob, ProximalADMM(), np.array([3.1]), stop=stopping.max_iterations(3000))
+    result = ps.solve(prob, ProximalADMM(), np.array([3.1]))
     sigma = np.array(result.history["sigma"])
     assert (np.diff(sigma) >= 0).all()
     assert sigma[-1] > 10 * sigma[0]
@@ -110,7 +110,7 @@ def test_the_estimate_settles_on_a_smooth_convex_problem():
     """On a quadratic twice the curvature is enough: nothing may raise it, least of all rounding near the end."""
     data = Data("wide least squares")
     prob = ps.Composite(Unknown(data.value, data.grad), ps.L1(0.1))
-    stop = stopping.max_iterations(3000)
+    stop = stopping.max_iterations(1000)
     result = ps.solve(prob, ProximalADMM(), np.zeros(data.A.shape[1]), stop=stop, every=100)
     assert "raised 0 times" in result.notes[1]
     assert result.certificate <= 1e-12

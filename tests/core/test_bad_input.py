@@ -1,0 +1,151 @@
+"""Misuse is refused at the boundary, by errors that name the object, the value and the remedy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import parsimo as ps
+from parsimo.core.validation import check_nonnegative, check_number, check_positive
+from parsimo.solvers import ProximalADMM, ProximalGradient
+
+A, b = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]), np.array([1.0, -1.0, 1.0])
+F = ps.LeastSquares(A, b)
+
+
+def with_entry(array: np.ndarray, value: float) -> np.ndarray:
+    changed = array.copy()
+    changed.reshape(-1)[-1] = value
+    return changed
+
+
+class NoGradient:
+    lipschitz = 1.0
+
+    def value(self, x: np.ndarray) -> float:
+        return 0.0
+
+
+class NoCertificate:
+    traits = ps.Traits(convex=True)
+
+    def value(self, x: np.ndarray) -> float:
+        return 0.0
+
+    def prox(self, v: np.ndarray, step_size: float) -> np.ndarray:
+        return v
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        # data
+        (lambda: ps.LeastSquares(A[0], b), ValueError, r"LeastSquares: A must be a nonempty matrix, got shape \(2,\)"),
+        (lambda: ps.LeastSquares(A[:, :0], b), ValueError, r"A must be a nonempty matrix, got shape \(3, 0\)"),
+        (lambda: ps.LeastSquares(A, b[:2]), ValueError, r"LeastSquares: b must have shape \(3,\), got \(2,\)"),
+        (lambda: ps.LeastSquares(A, b[:, None]), ValueError, r"b must have shape \(3,\), got \(3, 1\)"),
+        (lambda: ps.LeastSquares(A.tolist(), b), TypeError, "got list; convert it, for example with numpy.asarray"),
+        (lambda: ps.LeastSquares(A + 1j, b), TypeError, "A must hold real numbers, but its dtype is complex128"),
+        (lambda: ps.LeastSquares(A, b.astype(str)), TypeError, "b must hold real numbers"),
+        (lambda: ps.LeastSquares(A, b.astype(np.float32)), TypeError, "A and b must share a dtype"),
+        (lambda: ps.LeastSquares(A, torch.ones(3)), TypeError, "A and b must come from one array library"),
+        (lambda: ps.LeastSquares(with_entry(A, math.nan), b), ValueError, r"A has 1 entries.*index \(2, 1\): nan"),
+        (lambda: ps.LeastSquares(with_entry(A, math.inf), b), ValueError, "remove or impute them"),
+        (lambda: ps.LeastSquares(A, with_entry(b, -math.inf)), ValueError, r"b has 1 entries.*index \(2,\): -inf"),
+        (lambda: ps.Logistic(A, with_entry(b, 0.0)), ValueError, "Logistic: labels must be -1 or 1, got"),
+        (lambda: ps.Logistic(A, (b + 1) / 2), ValueError, r"map 0/1 labels by 2\*y - 1"),
+        (lambda: ps.Logistic(A, with_entry(b, 3.0)), ValueError, "recode the two classes"),
+        # problems
+        (lambda: ps.Composite(NoGradient(), ps.L1(1.0)), TypeError, "smooth part: it lacks grad, value_and_grad"),
+        (lambda: ps.Composite(F, NoCertificate()), TypeError, "penalty: it lacks subdiff_distance"),
+        (lambda: ps.Composite(F, ps.L1), TypeError, "cannot be the penalty: it is a class; pass an object"),
+        (lambda: ps.Composite(ps.LeastSquares, ps.L1(1.0)), TypeError, "it is a class; pass an object"),
+        (lambda: ps.Composite(ps.L1(1.0), F), TypeError, "cannot be the smooth part: it lacks grad"),
+        (lambda: ps.ZeroNormProblem(NoGradient(), 1.0), TypeError, "ZeroNormProblem: f=.* it lacks grad"),
+        # starts
+        (lambda: solve(x0=np.ones(3)), ValueError, r"x0 must have shape \(2,\), got \(3,\)"),
+        (lambda: solve(x0=np.ones((2, 1))), ValueError, r"x0 must have shape \(2,\), got \(2, 1\)"),
+        (lambda: solve(x0=np.array([1.0, math.nan])), ValueError, r"x0 has 1 entries.*index \(1,\): nan"),
+        (lambda: solve(x0=np.array([math.inf, 1.0])), ValueError, "x0 has 1 entries that are NaN or infinite"),
+        (lambda: solve(x0=torch.ones(2, dtype=torch.float64)), TypeError, "x0 is a torch array.* f is numpy's"),
+        (lambda: solve(x0=np.ones(2, dtype=np.float32)), TypeError, "x0 has dtype float32, but the data of f has"),
+        (lambda: solve(x0=["a", "b"]), TypeError, "x0 must hold real numbers"),
+        # solve
+        (lambda: solve(solver=ProximalADMM), TypeError, r"ProximalADMM.*is not a solver object; pass for example"),
+        (lambda: solve(solver=None), TypeError, "None is not a solver object"),
+        (lambda: solve(problem=F), TypeError, r"LeastSquares is not a problem: it lacks f, .*wrap f and g"),
+        (lambda: solve(problem=mpec()), TypeError, r"MPEC is not a problem.*penalize\(\) or eliminate\(\)"),
+        (lambda: solve(problem=ps.ZeroNormProblem), TypeError, "ZeroNormProblem"),
+        (lambda: solve(problem=NotADataclass()), TypeError, "must be a dataclass object"),
+        (lambda: solve(every=0), ValueError, "every must be at least 1, got 0"),
+    ],
+)
+def test_misuse_is_refused(make: Any, error: type[Exception], match: str):
+    with pytest.raises(error, match=match):
+        make()
+
+
+def solve(problem: Any = None, solver: Any = ProximalGradient(), **keywords: Any) -> ps.Result:  # noqa: B008
+    return ps.solve(ps.Composite(F, ps.L1(1.0)) if problem is None else problem, solver, **keywords)
+
+
+def mpec() -> Any:
+    return ps.ZeroNormProblem(F, 1.0).to_mpec(ps.phi.mcp())
+
+
+class NotADataclass:
+    """All that a problem needs, but no dataclass."""
+
+    def __init__(self) -> None:
+        inner = ps.Composite(F, ps.L1(1.0))
+        self.f, self.prox, self.given, self.auxiliary = inner.f, inner.prox, inner.given, inner.auxiliary
+        self.value, self.describe, self.notes = inner.value, inner.describe, inner.notes
+
+
+def test_the_right_calls_beside_the_wrong_ones_are_taken():
+    assert solve(x0=np.ones(2)).x.shape == (2,)
+    assert solve(x0=[1, 2]).x.dtype == np.float64
+    assert solve(problem=mpec().penalize("exact")).status is ps.Status.CONVERGED
+    assert ps.LeastSquares(A.astype(int), b).grad(np.zeros(2)).dtype == np.float64
+
+
+def test_a_smooth_part_without_start_asks_for_x0():
+    class Bowl(NoGradient):
+        def grad(self, x: np.ndarray) -> np.ndarray:
+            return x
+
+        def value_and_grad(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+            return 0.0, x
+
+        def __repr__(self) -> str:
+            return "Bowl()"
+
+    with pytest.raises(ValueError, match=r"Bowl\(\) offers no start\(\); pass x0"):
+        solve(problem=ps.Composite(Bowl(), ps.L1(1.0)))
+
+
+@pytest.mark.parametrize("check", [check_nonnegative, check_positive, check_number])
+@pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf])
+def test_numbers_are_checked(check: Any, bad: float):
+    with pytest.raises(ValueError, match=f"size must be a finite number >=? 0, got {bad}"):
+        check(bad, "size")
+    for absent in (None, "1.0"):
+        with pytest.raises(TypeError, match="size must be a finite number"):
+            check(absent, "size")
+
+
+def test_checked_numbers_are_python_floats_and_arrays_stay():
+    for value in (2, 2.0, np.float32(2.0), np.array(2.0), True):
+        assert type(check_number(value, "size")) is float
+    with pytest.raises(TypeError, match=r"size must be one number, got shape \(2,\)"):
+        check_number(np.ones(2), "size")  # type: ignore[arg-type]
+    assert check_positive(np.ones(2), "size").shape == (2,)
+    with pytest.raises(ValueError, match="size must be a finite number > 0, got 0.0"):
+        check_positive(np.array([1.0, 0.0]), "size")
+    assert check_number(0.0, "size") == 0.0
+    with pytest.raises(ValueError, match="> 0"):
+        check_number(0.0, "size", positive=True)
