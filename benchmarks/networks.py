@@ -33,7 +33,8 @@ def main() -> None:
             if not (folder / "report.json").exists():
                 shared = ["--network", "lenet300", "--data", "mnist", "--data-dir", options.data_dir]
                 where = ["--seed", str(seed), "--out", str(folder)]
-                subprocess.run([sys.executable, "-m", "parsimo", *command, *shared, *where], check=True, stdout=sys.stderr)
+                run = [sys.executable, "-m", "parsimo", *command, *shared, *where]
+                subprocess.run(run, check=True, stdout=sys.stderr)
             r = json.loads((folder / "report.json").read_text())
             print(
                 f"| {name} | {seed} | {r['dense_test_error']:.2f} | {r['test_error']:.2f} | {r['nonzeros']:,} | "

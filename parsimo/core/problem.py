@@ -43,7 +43,7 @@ class Problem(Protocol):
         """A u minimizing G(x, .), never worse than the given one."""
 
     def given(self, u: Any) -> Certifiable:
-        """G(., u), whose subdifferential at (x, auxiliary(x)) contains every limiting subgradient of R."""
+        """G(., u), whose subdifferential at x, for u = auxiliary(x), contains every regular subgradient of R there."""
 
     def describe(self, x: Array, u: Any = None) -> dict[str, float | int | str]:
         """What a result reports about x beside its objective."""

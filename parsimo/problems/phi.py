@@ -338,12 +338,12 @@ def custom(function: Callable[[np.ndarray], np.ndarray], name: str = "custom") -
     flat = grid[values == values.min()]
     if flat.size > 2:  # two neighbours may straddle the minimizer
         raise ValueError(f"{who}: the minimizer must be unique, but phi is constant from {flat[0]:g} to {flat[-1]:g}")
-    slopes = np.diff(values) / np.diff(grid)
-    steepening = [(1.0 - float(np.asarray(function(np.array([1 - d])))[0])) / d for d in (1e-3, 1e-6, 1e-9)]
-    if steepening[2] > 10 * max(steepening[0], abs(slopes[-1]), 1.0):
+    quotients = [(1.0 - member._at(1 - d)) / d for d in (1e-2, 1e-4, 1e-6)]
+    # towards a finite slope their growth dies out like d; towards an infinite one, even a logarithmic one, it does not
+    if quotients[2] - quotients[1] > 0.1 * (quotients[1] - quotients[0]) + 1e-6 * max(1.0, quotients[2]):
         raise ValueError(
-            f"{who}: the left slope at 1 must be finite, but the difference quotients grow: "
-            f"{', '.join(f'{q:.3g}' for q in steepening)}"
+            f"{who}: the left slope at 1 must be finite, but the difference quotients keep growing: "
+            f"{', '.join(f'{q:.4g}' for q in quotients)}"
         )
     return member
 

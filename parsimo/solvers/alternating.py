@@ -53,7 +53,7 @@ class AlternatingMinimization:
 
     Notes
     -----
-    docs/algorithms.md, 3. Bi, Liu and Pan, SIAM J. Sci. Comput. 36 (2014), for the multi-stage relaxation.
+    docs/algorithms.md, 3. T. Zhang, J. Mach. Learn. Res. 11 (2010), for the multi-stage relaxation.
     """
 
     inner: ProximalGradient = field(default_factory=ProximalGradient)

@@ -13,9 +13,19 @@ from typer.testing import CliRunner
 from parsimo.cli import app
 from parsimo.neural import load, networks
 
-REPORT = (
-    "dense_test_error test_error weights nonzeros sparsity distinct_values bytes status certificate seconds seed"
-).split()
+REPORT = {
+    "dense_test_error",
+    "test_error",
+    "weights",
+    "nonzeros",
+    "sparsity",
+    "distinct_values",
+    "bytes",
+    "status",
+    "certificate",
+    "seconds",
+    "seed",
+}
 
 
 def invoke(*arguments):
@@ -45,7 +55,7 @@ def test_prune_writes_model_picture_and_report(images, tmp_path):
     ran = invoke("prune", "--data", images, "--target-sparsity", 0.8, "--out", out, *short)
     assert ran.exit_code == 0, ran.output
     report = report_of(out)
-    assert set(REPORT) <= set(report)
+    assert set(report) >= REPORT
     weights = 36 * 64 + 64 * 3
     assert (report["weights"], report["nonzeros"]) == (weights, round(0.2 * weights))
     assert report["sparsity"] == pytest.approx(0.8, abs=1e-3)
