@@ -113,6 +113,11 @@ class Counting:
     ----------
     f : Smooth
         The function to count.
+
+    Raises
+    ------
+    FloatingPointError
+        From `grad` and `value_and_grad`, where the gradient has NaN or infinite entries: no step can be made of it.
     """
 
     def __init__(self, f: Any) -> None:
@@ -136,7 +141,7 @@ class Counting:
         self._move_to(x)
         if self._gradient is None:
             self.calls["gradients"] += 1
-            self._gradient = self.f.grad(x)
+            self._gradient = self._checked(self.f.grad(x))
         return self._gradient
 
     def value_and_grad(self, x: Array) -> tuple[float, Array]:
@@ -145,8 +150,15 @@ class Counting:
         if self._value is None and self._gradient is None:
             self.calls["values"] += 1
             self.calls["gradients"] += 1
-            self._value, self._gradient = self.f.value_and_grad(x)
+            self._value, gradient = self.f.value_and_grad(x)
+            self._gradient = self._checked(gradient)
         return self.value(x), self.grad(x)
+
+    def _checked(self, gradient: Array) -> Array:
+        xp = array_namespace(gradient)
+        if not bool(xp.all(xp.isfinite(gradient))):
+            raise FloatingPointError(f"the gradient of {self.f!r} has NaN or infinite entries at this point")
+        return gradient
 
     def _move_to(self, x: Array) -> None:
         if self._at is not x:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -115,10 +116,12 @@ def certificate(problem: Problem, x: Array, u: Any = None) -> float:
     """dist(0, grad f(x) + subdifferential of G(., u) at x) with u = auxiliary(x), from the problem alone.
 
     It bounds the distance of 0 from the limiting subdifferential of f + R wherever that of R is the one of
-    G(., u); 0 means that x is a critical point (docs/theory.md, Proposition 6.4).
+    G(., u); 0 means that x is a critical point (docs/theory.md, Proposition 6.4). NaN where the gradient of f is
+    not finite: on the end of a box even an infinite one would pass.
     """
-    u = problem.auxiliary(x, u)
-    return problem.given(u).subdiff_distance(x, problem.f.grad(x))
+    u, grad = problem.auxiliary(x, u), problem.f.grad(x)
+    xp = array_namespace(grad)
+    return problem.given(u).subdiff_distance(x, grad) if bool(xp.all(xp.isfinite(grad))) else math.nan
 
 
 def natural_residual(problem: Problem, x: Array, step_size: float, u: Any = None) -> float:

@@ -68,7 +68,7 @@ def train(
         loss_fn,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        total_steps=reports * steps_per_report,
+        decay_steps=reports * steps_per_report,
     )
     result = run(
         MinibatchTraining(trainer, steps_per_report),

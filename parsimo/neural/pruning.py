@@ -70,7 +70,7 @@ def prune(
     optimizer : callable
         Such as `torch.optim.Adam`, called with parameters and `lr`.
     learning_rate : float
-        Positive; falls to 0 along a half cosine.
+        Positive; constant under P-ADMM, then falls to 0 along a half cosine.
     epochs : float
         Passes over the loader, in total.
     span : pair of float
@@ -109,7 +109,8 @@ def prune(
         loss_fn,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        total_steps=(updates.coupled + updates.fixed) * steps_per_update,
+        constant_steps=updates.coupled * steps_per_update,
+        decay_steps=updates.fixed * steps_per_update,
         select=select,
     )
     f = TorchSmooth(model, train_loader, loss_fn, select=select)

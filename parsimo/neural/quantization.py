@@ -111,7 +111,7 @@ def quantize(
         loss_fn,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        total_steps=coupled_steps * steps_per_update,
+        decay_steps=coupled_steps * steps_per_update,
         select=select,
     )
     layers = Layers.of(trainer.view, trainer.flat, k)
@@ -141,7 +141,7 @@ def quantize(
         loss_fn,
         optimizer=optimizer,
         learning_rate=codebook_learning_rate,
-        total_steps=fixed_steps * steps_per_update,
+        decay_steps=fixed_steps * steps_per_update,
         select=select,
     )
     codes = [torch.as_tensor(p.codes, device=x.device) for p in coupled.auxiliary]

@@ -44,8 +44,8 @@ class Trainer:
         Such as `torch.optim.Adam`: called with the parameters and `lr`.
     learning_rate : float
         Positive.
-    total_steps : int
-        The learning rate falls from its value to 0 along a half cosine over so many steps.
+    constant_steps, decay_steps : int
+        The learning rate keeps its value over the first ones, then falls to 0 along a half cosine.
     select : Selector
         Which parameters are to be compressed.
 
@@ -65,7 +65,8 @@ class Trainer:
         *,
         optimizer: Callable[..., torch.optim.Optimizer],
         learning_rate: float,
-        total_steps: int,
+        constant_steps: int = 0,
+        decay_steps: int,
         select: Selector = weights_only,
     ) -> None:
         check_loader(loader)
@@ -83,7 +84,12 @@ class Trainer:
         ):
             parameter.grad = gradient
         self.optimizer = optimizer(self.view.parameters, lr=learning_rate)
-        self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=max(total_steps, 1))
+
+        def factor(step: int) -> float:
+            progress = max(step - constant_steps, 0) / max(decay_steps, 1)
+            return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
         self.mean_loss = math.nan
         """Of the minibatches of the last call of `steps`."""
         self._batches: Iterator[tuple[Any, Tensor]] = iter(())

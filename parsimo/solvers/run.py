@@ -89,20 +89,24 @@ def solve(
     ------
     TypeError, ValueError
         If problem, solver and x0 do not fit together.
+    FloatingPointError
+        If the gradient at the start has NaN or infinite entries and the solver needs it to begin.
     KeyboardInterrupt
         If it comes before the first iteration, when there is no point to return yet.
     """
     for name in ("init", "step", "measures", "merit", "notes"):
         if not hasattr(solver, name) or isinstance(solver, type):
             raise TypeError(f"solve: {solver!r} is not a solver object; pass for example ProximalADMM()")
+    if isinstance(problem, type):
+        raise TypeError(f"solve: {problem.__name__} is a class; pass an object of it")
     for name in ("f", "prox", "given", "auxiliary"):
         if not hasattr(problem, name):
             raise TypeError(
                 f"solve: {type(problem).__name__} is not a problem: it lacks {name}; "
                 "wrap f and g in Composite(f, g), or call penalize() or eliminate() on an MPEC first"
             )
-    if not is_dataclass(problem) or isinstance(problem, type):
-        raise TypeError(f"solve: {problem!r} must be a dataclass object, so that calls of its f can be counted")
+    if not is_dataclass(problem):
+        raise TypeError(f"solve: {problem!r} must be a dataclass, so that calls of its f can be counted")
     if every < 1:
         raise ValueError(f"solve: every must be at least 1, got {every}")
     return run(solver, problem, x0, stop=stop or default_stop(), observe=observe, every=every)
@@ -130,8 +134,9 @@ def run(
         state = solver.init(counted, starting_point(problem, x0))
         try:
             for k in itertools.count():
+                evaluate = k % every == 0 and _is_finite(state.point)
                 with watch.paused():
-                    row = _row(solver, problem, state, evaluate=k % every == 0)
+                    row = _row(solver, problem, state, evaluate)
                 row |= {"iteration": k, "seconds": watch.seconds, **oracle.calls}
                 history.append(row)
                 report = Report(
@@ -146,7 +151,8 @@ def run(
                 )
                 for observer in observers:
                     history.extend_last_row(observer(report) or {})
-                if not _is_finite(state.point) or (k % every == 0 and not report.objective > -math.inf):
+                proven = report.objective > -math.inf and not math.isnan(report.certificate)
+                if not _is_finite(state.point) or (evaluate and not proven):
                     status = Status.NONFINITE
                     break
                 best.offer(report.objective if comparable else math.nan, state)
@@ -154,10 +160,14 @@ def run(
                 if reached is not None:
                     status = reached
                     break
-                state = solver.step(counted, state)
+                try:
+                    state = solver.step(counted, state)
+                except FloatingPointError:
+                    status = Status.NONFINITE
+                    break
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
-            if every > 1 and comparable:  # the last state may not have been evaluated
+            if comparable and _is_finite(state.point):  # the last state may not have been offered yet
                 best.offer(problem.value(state.point, state.u), state)
         if status in (Status.INTERRUPTED, Status.NONFINITE, Status.DIVERGED):
             state = best.state or state

@@ -33,7 +33,7 @@ def test_columns_come_in_a_fixed_order(history: ps.History):
         *("merit", "residual", "primal", "dual", "sigma", "guaranteed_decrease"),
     }
     columns = ps.History()
-    columns.append({name: 0.0 for name in "dbca"})
+    columns.append(dict.fromkeys("dbca", 0.0))
     assert list(columns) == list("dbca")
 
 
