@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from parsimo.core.functions import Zero
 from parsimo.core.problem import Composite
+from parsimo.neural.minibatch import MinibatchTraining
 from parsimo.neural.outcome import Outcome, conclude
 from parsimo.neural.smooth import Loss, TorchSmooth
-from parsimo.neural.training import MinibatchTraining, Trainer, check_loader
+from parsimo.neural.training import Trainer, check_loader
 from parsimo.solvers.run import Observer, run
 from parsimo.solvers.stopping import max_iterations
 

@@ -12,16 +12,11 @@ from torch import Tensor, nn
 
 from parsimo._array import top_k_mask
 from parsimo.core.problem import Composite, Problem
+from parsimo.neural.minibatch import MinibatchADMM, MinibatchTraining, MinibatchXStep
 from parsimo.neural.outcome import Outcome, conclude
 from parsimo.neural.smooth import Loss, Selector, TorchSmooth, weights_only
-from parsimo.neural.training import (
-    FixedSupport,
-    MinibatchADMM,
-    MinibatchTraining,
-    MinibatchXStep,
-    Trainer,
-    check_loader,
-)
+from parsimo.neural.structures import FixedSupport
+from parsimo.neural.training import Trainer, check_loader
 from parsimo.penalties import MCP
 from parsimo.penalties.even import EvenPenalty
 from parsimo.problems import ZeroNormProblem

@@ -11,17 +11,11 @@ from torch import Tensor, nn
 
 from parsimo._array import to_numpy
 from parsimo.core.problem import Composite
+from parsimo.neural.minibatch import MinibatchADMM, MinibatchTraining, MinibatchXStep
 from parsimo.neural.outcome import Outcome, conclude
 from parsimo.neural.smooth import FlatView, Loss, Selector, TorchSmooth, weights_only
-from parsimo.neural.training import (
-    FixedCodes,
-    FixedSupport,
-    MinibatchADMM,
-    MinibatchTraining,
-    MinibatchXStep,
-    Trainer,
-    check_loader,
-)
+from parsimo.neural.structures import FixedCodes, FixedSupport
+from parsimo.neural.training import Trainer, check_loader
 from parsimo.penalties import Clustering
 from parsimo.penalties.clustering import Distance
 from parsimo.problems import ClusteringProblem

@@ -204,7 +204,7 @@ class TorchSmooth:
         module.eval()
         try:
             for inputs, targets in self.data:
-                outputs = functional_call(module, parameters, (_to(inputs, x.device),))
+                outputs = functional_call(module, parameters, (to_device(inputs, x.device),))
                 yield self.loss(outputs, targets.to(x.device)) * (len(targets) / examples)
         finally:
             module.train(was_training)
@@ -213,10 +213,10 @@ class TorchSmooth:
         return f"TorchSmooth({type(self.view.module).__name__}, {self.view.slices[-1].stop} parameters)"
 
 
-def _to(inputs: Any, device: torch.device) -> Any:
+def to_device(inputs: Any, device: torch.device) -> Any:
     """Inputs on the device; a mapping or sequence of tensors entry by entry."""
     if isinstance(inputs, Tensor):
         return inputs.to(device)
     if isinstance(inputs, Mapping):
-        return {name: _to(value, device) for name, value in inputs.items()}
-    return type(inputs)(_to(value, device) for value in inputs)
+        return {name: to_device(value, device) for name, value in inputs.items()}
+    return type(inputs)(to_device(value, device) for value in inputs)

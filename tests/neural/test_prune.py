@@ -11,7 +11,7 @@ from torch import nn
 import parsimo as ps
 from parsimo.neural import TorchSmooth, load, prune, train
 from parsimo.neural.pruning import SparsityPath, weight_for_threshold
-from parsimo.neural.training import Coupled, FixedSupport, Free
+from parsimo.neural.structures import Coupled, FixedSupport, Free
 
 LOSS = nn.functional.cross_entropy
 WEIGHTS = 12 * 16 + 16 * 2

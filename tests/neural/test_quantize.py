@@ -10,7 +10,7 @@ from torch import nn
 
 import parsimo as ps
 from parsimo.neural import load, prune, quantize, train
-from parsimo.neural.training import FixedCodes
+from parsimo.neural.structures import FixedCodes
 
 LOSS = nn.functional.cross_entropy
 QUICK = {"epochs": 6, "steps_per_update": 3}
