@@ -78,3 +78,7 @@ class TensorBatches:
         order = torch.randperm(len(self.inputs), generator=self._generator).to(self.inputs.device)
         for indices in order.split(self.batch_size):
             yield self.inputs[indices], self.targets[indices]
+
+    def in_order(self) -> TensorBatches:
+        """The same samples as they lie, in batches for evaluation; iterating it draws no random numbers."""
+        return TensorBatches(self.inputs, self.targets, max(self.batch_size, 1024), shuffle=False)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from parsimo.core.functions import Zero
 from parsimo.core.problem import Composite
-from parsimo.neural.minibatch import MinibatchTraining
+from parsimo.neural.minibatch import MinibatchTraining, per_phase
 from parsimo.neural.outcome import Outcome, conclude
 from parsimo.neural.smooth import Loss, TorchSmooth
 from parsimo.neural.training import Trainer, check_loader
@@ -77,6 +77,6 @@ def train(
         trainer.flat.clone(),
         stop=max_iterations(reports),
         observe=observe,
-        every=reports + 1,
+        every=per_phase(reports),
     )
     return conclude(model, trainer, [result])

@@ -17,7 +17,7 @@ from parsimo.solvers.proximal_admm import ProximalADMM
 from parsimo.solvers.proximal_admm import State as ADMMState
 from parsimo.solvers.x_steps import MeritConstants
 
-__all__ = ["MinibatchADMM", "MinibatchTraining", "MinibatchXStep"]
+__all__ = ["MinibatchADMM", "MinibatchTraining", "MinibatchXStep", "per_phase"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,3 +146,8 @@ class MinibatchTraining:
         """That nothing is guaranteed."""
         name = type(self.trainer.optimizer).__name__
         return (f"minibatch training with {name}: a minibatch certifies nothing",)
+
+
+def per_phase(iterations: int) -> int:
+    """At every how many iterations the full data are read for objective and certificate: about ten times a phase."""
+    return max(iterations // 10, 1)

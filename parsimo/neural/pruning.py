@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from parsimo._array import top_k_mask
 from parsimo.core.problem import Composite, Problem
-from parsimo.neural.minibatch import MinibatchADMM, MinibatchTraining, MinibatchXStep
+from parsimo.neural.minibatch import MinibatchADMM, MinibatchTraining, MinibatchXStep, per_phase
 from parsimo.neural.outcome import Outcome, conclude
 from parsimo.neural.smooth import Loss, Selector, TorchSmooth, weights_only
 from parsimo.neural.structures import FixedSupport
@@ -118,7 +118,7 @@ def prune(
         trainer.flat.clone(),
         stop=max_iterations(updates.coupled),
         observe=observe,
-        every=updates.coupled + 1,
+        every=per_phase(updates.coupled),
     )
     x, support = path.final_choice(coupled.x)
     weight = path.zero_norm_weight(coupled.x)
@@ -129,7 +129,7 @@ def prune(
         x,
         stop=max_iterations(0 if coupled.status.cut_short else updates.fixed),
         observe=observe,
-        every=updates.fixed + 1,
+        every=per_phase(updates.fixed),
     )
     return conclude(model, trainer, [coupled, final])
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from parsimo._array import to_numpy
 from parsimo.core.problem import Composite
-from parsimo.neural.minibatch import MinibatchADMM, MinibatchTraining, MinibatchXStep
+from parsimo.neural.minibatch import MinibatchADMM, MinibatchTraining, MinibatchXStep, per_phase
 from parsimo.neural.outcome import Outcome, conclude
 from parsimo.neural.smooth import FlatView, Loss, Selector, TorchSmooth, weights_only
 from parsimo.neural.structures import FixedCodes, FixedSupport
@@ -123,7 +123,7 @@ def quantize(
         trainer.flat.clone(),
         stop=max_iterations(coupled_steps),
         observe=[largest_distance, *observe],
-        every=coupled_steps + 1,
+        every=per_phase(coupled_steps),
     )
     gap = problem.largest_distance(coupled.x, coupled.auxiliary)
     x = problem.quantize(coupled.x, coupled.auxiliary)
@@ -145,7 +145,7 @@ def quantize(
         x,
         stop=max_iterations(0 if coupled.status.cut_short else fixed_steps),
         observe=observe,
-        every=fixed_steps + 1,
+        every=per_phase(fixed_steps),
     )
     exactly = "exactly quantized: every weight was on a representative before the assignments were fixed"
     rounded = f"rounded: the largest distance to a representative was {gap:.3g} when the assignments were fixed"

@@ -126,12 +126,14 @@ class Clustering:
         return xp.where(xp.abs(excess) <= tau, c, v - xp.sign(excess) * tau)
 
     def _upper_tie(self, x: Array, below: Array) -> Array:
-        """The representative above where x sits on a midpoint, else the nearest one again."""
+        """The representative above where x is a midpoint, else the nearest one again."""
         xp = array_namespace(x)
-        last = self.codebook.shape[0] - 1
-        index = xp.clip(self.assignments(x) + 1, 0, last)
-        above = xp.reshape(xp.take(asarray_like(self.codebook, x), xp.reshape(index, (-1,))), x.shape)
-        return xp.where(xp.abs(above - x) == xp.abs(below - x), above, below)
+        if self.codebook.shape[0] == 1:
+            return below
+        index = xp.reshape(xp.clip(self.assignments(x), None, self.codebook.shape[0] - 2), (-1,))
+        midpoint = xp.reshape(xp.take(asarray_like(self._midpoints, x), index), x.shape)
+        above = xp.reshape(xp.take(asarray_like(self.codebook, x), index + 1), x.shape)
+        return xp.where(x == midpoint, above, below)
 
     def _slopes(self, x: Array, below: Array, above: Array) -> tuple[Array, ...]:
         xp, weight = array_namespace(x), asarray_like(self.weight, x)

@@ -76,8 +76,8 @@ class PhiPenalty(FlatPenalty):
     """g(x) = weight * sum h(|x|), the surrogate of any member of the family, with a numeric prox.
 
     The derivative of the prox objective is scanned on [0, min(v, flat point)], every point where it turns from
-    falling to rising is found by bisection, and their objectives are compared with those of 0 and v. Valleys
-    narrower than a 64th of the interval may be missed if phi has kinks; smooth members have one at most.
+    falling to rising is found by bisection, and their objectives are compared with those of 0 and v. Where phi is
+    piecewise linear, h has kinks, and `subdiff_distance` takes one of the two slopes there.
 
     Parameters
     ----------
@@ -132,36 +132,55 @@ class PhiPenalty(FlatPenalty):
             yield float(valley[0])
 
     def _valleys(self, v: Array, tau: Array) -> Iterator[Array]:
-        """Where the derivative of the prox objective turns upwards: the first such x of each entry, the second, ...
+        """Candidates besides 0 and v, one for every entry at a time.
 
-        An entry that has no more of them repeats the end min(v, flat point), itself a candidate.
+        They are, cell by cell of a grid, the x where the derivative of the prox objective turns upwards, and the
+        end min(v, flat point). At a kink of h it may turn and fall back within a cell: then x is taken as if h'
+        were constant up to the kink. An entry that has no more candidates repeats the end.
         """
         xp = array_namespace(v)
         end = xp.clip(v, None, self.flat_point)
-        yield end
         nodes = asarray_like(_NODES, v)
         grid = end[..., None] * nodes
         derivative = grid - v[..., None] + tau[..., None] * self._slope(grid)
-        valleys = (derivative[..., :-1] < 0) & (derivative[..., 1:] >= 0)
-        cells = xp.reshape(xp.arange(valleys.shape[-1]), (1,) * v.ndim + (-1,))
-        while bool(xp.any(valleys)):
-            first = xp.argmax(xp.astype(valleys, xp.int8), axis=-1)
-            has_one = xp.any(valleys, axis=-1)
-            flat_first = xp.reshape(first, (-1,))
-            low = end * xp.reshape(xp.take(nodes, flat_first), v.shape)
-            high = end * xp.reshape(xp.take(nodes, flat_first + 1), v.shape)
+        left, right, root = grid[..., :-1], grid[..., 1:], grid - derivative  # the root, if h' were constant
+        turns = (derivative[..., :-1] < 0) & (derivative[..., 1:] >= 0)
+        turns_back = (derivative[..., :-1] < 0) & (derivative[..., 1:] < 0) & (root[..., :-1] <= right)
+        for cell in _each_true(turns):
+            low, high = _sum_where(cell, left), _sum_where(cell, right)
             for _ in range(_BISECTIONS):
                 middle = (low + high) / 2
                 falling = middle - v + tau * self._slope(middle) < 0
                 low, high = xp.where(falling, middle, low), xp.where(falling, high, middle)
-            yield xp.where(has_one, (low + high) / 2, end)
-            valleys = valleys & (cells > first[..., None])
+            yield xp.where(xp.any(cell, axis=-1), (low + high) / 2, end)
+        for cell in _each_true(turns_back):
+            yield xp.where(xp.any(cell, axis=-1), _sum_where(cell, root[..., :-1]), end)
+        yield end
 
     def _threshold(self, tau: float) -> float:
-        from scipy.optimize import brentq
+        """min over x > 0 of tau h(x) / x + x / 2: up to there, no x does better than 0."""
+        beyond = max(self.flat_point, math.sqrt(2 * tau))  # the best x where h = 1
+        least = min(tau * self._slope_at_zero(), tau / beyond + beyond / 2)
+        x = self.flat_point * np.concatenate([np.geomspace(1e-5, 1e-3, 64), np.linspace(0.0, 1.0, 1025)[2:]])
+        for _ in range(4):
+            trial = tau * to_numpy(self._h(x)) / x + x / 2
+            best = int(trial.argmin())
+            least = min(least, float(trial[best]))
+            x = np.linspace(x[max(best - 1, 0)], x[min(best + 1, x.size - 1)], 65)
+        return least
 
-        def rewards_a_jump(v: float) -> float:
-            return 1.0 if 0.0 not in PhiPenalty(tau, self.flat_point, self.phi).prox_set(v, 1.0) else -1.0
 
-        ceiling = max(math.sqrt(2 * tau), tau * self._slope_at_zero()) * (1 + 1e-6) + 1e-300
-        return float(brentq(rewards_a_jump, 0.0, ceiling, xtol=1e-15)) if tau > 0 else 0.0
+def _each_true(mask: Array) -> Iterator[Array]:
+    """Masks that leave one true entry of each row: the first of every row, then the second, ..."""
+    xp = array_namespace(mask)
+    columns = xp.arange(mask.shape[-1])
+    while bool(xp.any(mask)):
+        first = columns == xp.argmax(xp.astype(mask, xp.int8), axis=-1)[..., None]
+        yield mask & first
+        mask = mask & ~first
+
+
+def _sum_where(mask: Array, values: Array) -> Array:
+    """The one value of each row that the mask leaves; 0 where it leaves none."""
+    xp = array_namespace(values)
+    return xp.sum(xp.where(mask, values, xp.zeros_like(values)), axis=-1)

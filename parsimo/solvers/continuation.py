@@ -22,6 +22,8 @@ class State:
     """The inner solver's state."""
     solver: Any
     """The solver that took the last step."""
+    problem: Any = None
+    """The problem it took it on; None before the first. Objective and certificate in the history are this one's."""
 
     @property
     def point(self) -> Array:
@@ -63,7 +65,7 @@ class Continuation:
     def step(self, problem: Problem, state: State) -> State:
         """One step of the path's solver on the path's problem."""
         solver, problem, inner = self.path(state.k, problem, state.inner)
-        return State(state.k + 1, solver.step(problem, inner), solver)
+        return State(state.k + 1, solver.step(problem, inner), solver, problem)
 
     def measures(self, state: State) -> dict[str, float]:
         """Those of the solver that took the last step."""

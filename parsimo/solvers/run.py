@@ -136,7 +136,7 @@ def run(
             for k in itertools.count():
                 evaluate = k % every == 0 and _is_finite(state.point)
                 with watch.paused():
-                    row = _row(solver, problem, state, evaluate)
+                    row = _row(solver, _current(problem, state), state, evaluate)
                 row |= {"iteration": k, "seconds": watch.seconds, **oracle.calls}
                 history.append(row)
                 report = Report(
@@ -188,17 +188,23 @@ def run(
         )
 
 
+def _current(problem: Any, state: Any) -> Any:
+    """The problem of the last step: the given one, but along a continuation that of the path."""
+    followed = getattr(state, "problem", None)
+    return problem if followed is None else replace(followed, f=problem.f)
+
+
 def _row(solver: Solver, problem: Problem, state: State, evaluate: bool) -> dict[str, float]:
     """The figures of one iteration; with `evaluate` false, only those that cost nothing."""
     x, u = state.point, state.u
     row: dict[str, float] = {"objective": math.nan, "certificate": math.nan, **solver.measures(state)}
+    row["support"] = float(count_nonzero(x))
     if evaluate:
         figures = problem.describe(x, u)
         row |= {
             "objective": problem.value(x, u),
             "certificate": certificate(problem, x, u),
             "merit": solver.merit(problem, state),
-            "support": float(count_nonzero(x)),
         }
         row |= {n: float(v) for n, v in figures.items() if isinstance(v, float | int) and n != "|x|_0"}
     return row

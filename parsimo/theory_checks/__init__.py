@@ -4,6 +4,7 @@ A check takes the object under test and a random generator; it asserts nothing. 
 the same checks, on right objects and, in the tests, on broken ones.
 """
 
+from parsimo.theory_checks.admm import check_certificate, check_merit, check_sigma_sharp
 from parsimo.theory_checks.clustering import (
     check_best_codebook,
     check_descent,
@@ -52,6 +53,10 @@ __all__ = [
     "check_lloyd_max",
     "check_quantization",
     "check_quantization_tightness",
+    # P-ADMM
+    "check_certificate",
+    "check_merit",
+    "check_sigma_sharp",
     # all of them
     "FAMILY",
     "PENALTIES",

@@ -43,7 +43,7 @@ def check_curvature_theorem(
         unit = math.sqrt(weight / L)
         if trial % 3 < 2:
             b = rng.choice([math.sqrt(2) * (1 + 0.05 * rng.normal()), rng.uniform(0, 3)]) * unit
-            x = np.append(0.0, np.linspace(0.0, 6 * unit, 20001))
+            x = np.append(0.0, np.linspace(0.0, 6 * unit, 4001))
             frequency, share = rng.uniform(1, 8) / unit, rng.uniform(0, 1) * (trial % 3)
             f = L * (1 - share) * (x - b) ** 2 / 2 + L * share * np.sin(frequency * x) / frequency**2
             least = float((f + weight * (x != 0)).min())

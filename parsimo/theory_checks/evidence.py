@@ -62,7 +62,7 @@ class Trials:
 
     def add(self, margin: float, case: str) -> None:
         """One trial, its margin, and an expression that reproduces it; a margin that is NaN is a violation."""
-        margin = -math.inf if math.isnan(margin) else float(margin)
+        margin = -math.inf if math.isnan(margin) else float(margin) + 0.0
         if margin < self._margin or self._count == 0:
             self._margin, self._worst_case = margin, case
         self._count += 1

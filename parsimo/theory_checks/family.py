@@ -56,7 +56,7 @@ def check_variational_identity(
     phi: Any, rng: np.random.Generator, trials: int = 50, tolerance: float = 1e-7
 ) -> Evidence:
     """|x|_0 = min { sum phi(w_i) : 0 <= w <= 1, <1 - w, |x|> = 0 }, over a grid of w in each coordinate."""
-    outcome = Trials(f"{phi!r}: the MPEC identity", "docs/theory.md, Proposition 2.2", "x at random with zeros")
+    outcome = Trials(f"{phi!r}: |x|_0 = min of sum phi(w)", "docs/theory.md, Lemma 2.1", "x at random with zeros")
     grid = np.append(_UNIT, phi.minimizer)
     values = phi.value(grid)
     for _ in range(trials):
@@ -74,7 +74,7 @@ def check_surrogate(phi: Any, rng: np.random.Generator, trials: int = 50, tolera
     """
     outcome = Trials(
         f"{phi!r}: the surrogate is the minimum over w, concave, rising, and flat from phi'(1-)/rho on",
-        "docs/theory.md, (2.2)",
+        "docs/theory.md, (2.2) and Lemma 2.3",
         "random weights, flat points and x; random chords",
     )
     outcome.add(-abs(float(phi.surrogate(np.zeros(1))[0])), "phi.surrogate(np.zeros(1))")

@@ -24,36 +24,39 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 Function = Callable[[float], float]
 
 
-def scan(function: Function, points: Iterable[float], basins: int = 6) -> tuple[float, list[float]]:
-    """The least value of a function on a line, and the points where it is taken to rounding.
+def scan(
+    function: Function, points: Iterable[float], rounding: float = 0.0, basins: int = 3
+) -> tuple[float, list[float]]:
+    """The least value of a function on a line, and the points where it is taken up to `rounding`.
 
-    The lowest `basins` of the local minima over `points` are refined by golden section between their neighbours.
-    A minimum is found if the function has one valley between some three neighbours about it, or if it is at a given
-    point: jumps and concave kinks belong among `points`.
+    The lowest `basins` of the local minima over `points` are refined by golden section up to their neighbours. A
+    minimum is found if the function has one valley between some two neighbours, or if it is at a given point: jumps
+    and kinks belong among `points`.
     """
     grid = sorted(set(points))
-    values = [function(x) for x in grid]
-    padded = [math.inf, *values, math.inf]
+    found = [(function(x), x) for x in grid]
+    padded = [math.inf, *(value for value, _ in found), math.inf]
     low = [k for k in range(len(grid)) if padded[k + 1] <= min(padded[k], padded[k + 2])]
-    found = list(zip(values, grid, strict=True))
-    for k in sorted(low, key=lambda k: values[k])[:basins]:
-        found.append(_golden_section(function, grid[max(k - 1, 0)], grid[k], grid[min(k + 1, len(grid) - 1)]))
+    for k in sorted(low, key=lambda k: found[k])[:basins]:
+        for left, right in itertools.pairwise(grid[max(k - 1, 0) : k + 2]):
+            found.append(_golden_section(function, left, right))
     best = min(found)[0]
-    rounding = 2 * np.finfo(float).eps * max(abs(best), max((abs(v) for v in values if v < math.inf), default=0.0))
     return best, [x for value, x in found if value <= best + rounding]
 
 
-def _golden_section(function: Function, low: float, middle: float, high: float) -> tuple[float, float]:
-    best = (function(middle), middle)
-    for end in (low, high):  # the valley may be on either side of a jump in the middle
-        left, right = min(middle, end), max(middle, end)
-        for _ in range(45):
-            step = _GOLDEN * (right - left)
-            inner, outer = right - step, left + step
-            at_inner, at_outer = function(inner), function(outer)
-            best = min(best, (at_inner, inner), (at_outer, outer))
-            left, right = (left, outer) if at_inner < at_outer else (inner, right)
-    return best
+def _golden_section(function: Function, low: float, high: float) -> tuple[float, float]:
+    inner, outer = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_inner, at_outer = (function(inner), inner), (function(outer), outer)
+    for _ in range(38):  # the interval shrinks by 1e-8, and a smooth minimum's error by its square
+        if at_inner < at_outer:
+            high, outer, at_outer = outer, inner, at_inner
+            inner = high - _GOLDEN * (high - low)
+            at_inner = (function(inner), inner)
+        else:
+            low, inner, at_inner = inner, outer, at_outer
+            outer = low + _GOLDEN * (high - low)
+            at_outer = (function(outer), outer)
+    return min(at_inner, at_outer)
 
 
 def prox_scan(g: Any, v: float, step_size: float, breakpoints: Iterable[float] = ()) -> tuple[float, list[float]]:
@@ -77,7 +80,8 @@ def prox_scan(g: Any, v: float, step_size: float, breakpoints: Iterable[float] =
     known = {0.0, v, *breakpoints}
     radius = math.sqrt(2 * step_size * min(objective(x) for x in known))
     near_zero = [sign * radius * 2.0**-k for k in range(3, 24, 3) for sign in (-1, 1)]
-    return scan(objective, known | set(np.linspace(v - radius, v + radius, 193)) | set(near_zero))
+    points = known | set(np.linspace(v - radius, v + radius, 97)) | set(near_zero)
+    return scan(objective, points, rounding=np.finfo(float).eps * v * v / (2 * step_size))
 
 
 def grid_supremum(function: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
@@ -97,12 +101,17 @@ def difference_gradient(f: Any, x: np.ndarray, step: float = 1e-5) -> np.ndarray
 
 
 def one_sided_slope(g: Any, x: float, side: int, step: float = 1e-6) -> float:
-    """lim (g(x + side h) - g(x)) / h as h falls to 0, by extrapolated differences; infinity at a jump."""
+    """lim (g(x + side h) - g(x)) / h as h falls to 0; infinity at a jump, or at the end of the domain.
+
+    By Aitken's extrapolation of three difference quotients, which removes an error that falls like any power of h.
+    """
     here = float(g.value(np.array([x])))
-    rises = [float(g.value(np.array([x + side * h]))) - here for h in (2 * step, step, step / 1000)]
-    if rises[2] > 0.1 * rises[0] > 0:  # a thousandth of the way, and no smaller: a jump
+    widths = (step, step / 4, step / 16)
+    first, second, third = ((float(g.value(np.array([x + side * h]))) - here) / h for h in widths)
+    if third > 8 * abs(first) or third == math.inf:  # at a jump, 16 times
         return math.inf
-    return (2 * rises[1] - rises[0] / 2) / step
+    fall, next_fall = second - first, third - second
+    return third if abs(next_fall) >= abs(fall) else third - next_fall**2 / (next_fall - fall)
 
 
 def zero_norm_minimum(A: np.ndarray, b: np.ndarray, weight: float) -> tuple[float, np.ndarray]:

@@ -59,3 +59,12 @@ def test_bad_arguments(
 ) -> None:
     with pytest.raises(error, match=message):
         TensorBatches(inputs, targets, batch_size)  # type: ignore[arg-type]
+
+
+def test_in_order_gives_the_samples_as_they_lie_and_leaves_the_generator_alone():
+    inputs, targets = torch.arange(10.0).reshape(10, 1), torch.arange(10)
+    shuffled, untouched = (TensorBatches(inputs, targets, 3, seed=4) for _ in range(2))
+    (batch,) = shuffled.in_order()
+    assert torch.equal(batch[0], inputs)
+    for ours, theirs in zip(shuffled, untouched, strict=True):
+        assert torch.equal(ours[1], theirs[1])
