@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from parsimo.core.files import replace_when_written
 from parsimo.neural.encodings import Encoding, decode, encode
 
 FORMAT = "parsimo"
@@ -70,8 +71,6 @@ def save(
     from safetensors.torch import save as to_safetensors
 
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} for {path.name} does not exist: create it first")
     encodings = {name: _encode_named(name, tensor) for name, tensor in tensors.items()}
     header = {
         "format": FORMAT,
@@ -85,12 +84,8 @@ def save(
         raise TypeError(f"metadata must be what JSON can hold: {error}") from error
     payloads = {name: encoding.payload for name, encoding in encodings.items()}
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with replace_when_written(path) as temporary:
         temporary.write_bytes(to_safetensors(payloads, metadata={FORMAT: text}))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path.stat().st_size
 
 

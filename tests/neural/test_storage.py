@@ -227,7 +227,7 @@ def test_bad_arguments_of_save(
 
 
 def test_missing_folder_and_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"folder .*none for m\.parsimo does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none; create it first"):
         save(tmp_path / "none" / "m.parsimo", {})
     with pytest.raises(FileNotFoundError, match=r"no file .*m\.parsimo"):
         load(tmp_path / "m.parsimo")

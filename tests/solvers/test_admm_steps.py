@@ -47,7 +47,7 @@ def indefinite(seed: int, n: int = 6, bottom: float = -1.0, top: float = 2.0) ->
     return Quadratic(basis @ np.diag(np.linspace(bottom, top, n)) @ basis.T, rng.standard_normal(n))
 
 
-def merit_slack(prob: Any, solver: ProximalADMM, x0: np.ndarray, steps: int = 40) -> tuple[float, float]:
+def merit_slack(prob: Any, solver: ProximalADMM, x0: np.ndarray, steps: int = 25) -> tuple[float, float]:
     """The least of (fall of the merit - guaranteed fall) over the steps, and the merit's scale."""
     state = solver.init(prob, x0)
     merits, slacks = [solver.merit(prob, state)], []

@@ -24,7 +24,7 @@ def test_each_step_lowers_the_objective_by_the_promised_amount(penalty: str, sha
         x0 = np.clip(np.random.default_rng(0).standard_normal(data.A.shape[1]), -0.5, 1.0)
         state = solver.init(prob, x0)
         before = prob.value(state.x)
-        for _ in range(40):
+        for _ in range(20):
             old, state = state, solver.step(prob, state)
             after = prob.value(state.x, state.u)
             promised = (L / share - L) / 2 * float(np.sum((state.x - old.x) ** 2))
@@ -115,7 +115,7 @@ def test_alternating_minimization_descends(penalty: str, inner_steps: int):
     for kind in SMOOTH:
         prob = problem(Data(kind), penalty)
         solver = AlternatingMinimization(inner_steps=inner_steps)
-        result = ps.solve(prob, solver, stop=stopping.max_iterations(30))
+        result = ps.solve(prob, solver, stop=stopping.max_iterations(12))
         falls = -np.diff(result.history["objective"])
         falls = falls[np.isfinite(falls)]  # a start outside the box has no objective
         assert (falls >= -1e-12 * (1 + abs(result.objective))).all()
