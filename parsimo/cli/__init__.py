@@ -1,4 +1,4 @@
-"""The command line: parsimo demo, prune, quantize, solve."""
+"""The command line: parsimo demo, prune, quantize, solve, check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ try:
 except ImportError as error:
     raise ImportError('the command line needs typer and rich: pip install "parsimo[all]"') from error
 
-from parsimo.cli import networks, tables
+from parsimo.cli import checks, networks, tables
 
 __all__ = ["app", "main"]
 
@@ -21,6 +21,7 @@ app.command()(networks.demo)
 app.command()(networks.prune)
 app.command()(networks.quantize)
 app.command()(tables.solve)
+app.command()(checks.check)
 
 
 def main() -> None:

@@ -156,3 +156,20 @@ def test_solve_logistic_refuses_three_classes(table, tmp_path):
     ran = invoke("solve", table, "--loss", "logistic", "--out", tmp_path / "out")
     assert ran.exit_code == 2
     assert "two classes" in ran.output
+
+
+def test_check_prints_a_table_and_fails_where_a_check_does(monkeypatch):
+    ran = invoke("check", "prox of MCP", "conjugate of mcp")
+    assert ran.exit_code == 0, ran.output
+    assert "prox of MCP" in ran.output
+    assert "holds" in ran.output
+    assert invoke("check", "nonsense").exit_code == 2
+
+    import parsimo.theory_checks as checks
+    from parsimo.theory_checks import Evidence
+
+    broken = Evidence("two is three", "docs", "none", 1, -1.0, "2 != 3", False)
+    monkeypatch.setattr(checks, "standard_checks", lambda seed: {"two": lambda: broken})
+    ran = invoke("check")
+    assert ran.exit_code == 1
+    assert "FAILS" in ran.output

@@ -1,0 +1,41 @@
+"""parsimo check: the theory checks, as a table."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from parsimo.cli.console import one_line_errors, progress, show_table
+
+__all__ = ["check"]
+
+
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Only checks whose name contains one of these.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the random trials.")] = 0,
+) -> None:
+    """Try out every statement the package rests on; exit code 1 if one does not hold."""
+    with one_line_errors():
+        from parsimo.theory_checks import standard_checks
+
+        checks = standard_checks(seed)
+        chosen = {n: c for n, c in checks.items() if not names or any(part in n for part in names)}
+        if not chosen:
+            raise ValueError(f"no check is named like {', '.join(names or [])}; there are: {', '.join(checks)}")
+        rows, failed = [], []
+        with progress("checks", len(chosen)) as advance:
+            for name, run_check in chosen.items():
+                begin = time.perf_counter()
+                evidence = run_check()
+                seconds = time.perf_counter() - begin
+                verdict = "holds" if evidence.holds else "FAILS"
+                rows.append([name, f"{evidence.trials:,}", f"{evidence.margin:.2e}", f"{seconds:.2f}", verdict])
+                failed += [] if evidence.holds else [evidence]
+                advance(None)
+    show_table("theory checks", ["claim", "trials", "worst margin", "seconds", "verdict"], rows)
+    for evidence in failed:
+        typer.echo(str(evidence))
+    if failed:
+        raise typer.Exit(1)
