@@ -63,7 +63,7 @@ def solve(
         float, typer.Option("--relative-weight", help="Share of the smallest weight at which all are zero.")
     ] = 0.05,
     phi: Annotated[str, typer.Option("--phi", help=f"Generator of the surrogate: {', '.join(_PHI)}.")] = "mcp",
-    solver: Annotated[str, typer.Option("--solver", help=f"{', '.join(_SOLVERS)}.")] = "admm",
+    solver: Annotated[str, typer.Option("--solver", help=f"{', '.join(_SOLVERS)}.")] = "alternating",
     tolerance: Annotated[float, typer.Option("--tolerance", help="On the certificate.")] = 1e-8,
     max_iterations: Annotated[int, typer.Option("--max-iterations")] = 10_000,
     out: Annotated[Path, typer.Option("--out", help="Folder that receives coefficients, picture, report.json.")] = Path(

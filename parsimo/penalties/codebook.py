@@ -93,11 +93,13 @@ class Line:
     def center(self, i: np.ndarray, j: np.ndarray, distance: Distance, reach: float = 0.0) -> np.ndarray:
         """The best center of each nonempty interval points[i:j].
 
-        The mean for the squared distance. For the absolute distance the median, or with `reach` > 0 the minimizer
-        of the Huber function of that width, which is what |x - c| becomes when x may move (docs/theory.md, 5.3).
+        The mean for the squared distance; of one point the point itself, bit for bit. For the absolute distance the
+        median, or with `reach` > 0 the minimizer of the Huber function of that width, which is what |x - c| becomes
+        when x may move (docs/theory.md, 5.3).
         """
         if distance == "squared":
-            return self.middle + (self.moment[j] - self.moment[i]) / (self.mass[j] - self.mass[i])
+            mean = self.middle + (self.moment[j] - self.moment[i]) / (self.mass[j] - self.mass[i])
+            return np.where(j - i == 1, self.points[i], mean)
         half = (self.mass[i] + self.mass[j]) / 2
         median = self.points[np.clip(np.searchsorted(self.mass, half, side="left") - 1, i, j - 1)]
         if reach == 0:

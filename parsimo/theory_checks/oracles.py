@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "cluster_spread_minimum",
     "difference_gradient",
     "grid_supremum",
     "one_sided_slope",
@@ -135,23 +134,3 @@ def zero_norm_minimum(A: np.ndarray, b: np.ndarray, weight: float) -> tuple[floa
             if value < best:
                 best, minimizer = value, x
     return best, minimizer
-
-
-def cluster_spread_minimum(
-    weight: float, codes: np.ndarray, distance: str, pinned: tuple[int, float] | None, v: np.ndarray, step_size: float
-) -> float:
-    """min over x and representatives c of weight * sum r(|x_i - c(i)|) + |x - v|^2 / (2 step_size), by cvxpy.
-
-    Raises
-    ------
-    ImportError
-        If cvxpy is absent: `pip install cvxpy`.
-    """
-    import cvxpy as cp
-
-    x, centers = cp.Variable(v.size), cp.Variable(int(codes.max()) + 1)
-    apart = x - centers[codes]
-    spread = cp.norm1(apart) if distance == "absolute" else cp.sum_squares(apart) / 2
-    constraints = [] if pinned is None else [centers[pinned[0]] == pinned[1]]
-    objective = cp.Minimize(weight * spread + cp.sum_squares(x - v) / (2 * step_size))
-    return float(cp.Problem(objective, constraints).solve(solver=cp.CLARABEL))

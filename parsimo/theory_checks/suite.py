@@ -81,10 +81,10 @@ def standard_checks(seed: int = 0) -> dict[str, Callable[[], Evidence]]:
 
     checks: dict[str, Callable[[], Evidence]] = {}
     for name, (g, breakpoints) in PENALTIES.items():
-        trials = 3 if name == "polygon" else 30  # values found by numeric maximization are slow
+        trials = 2 if name == "polygon" else 15  # values found by numeric maximization are slow
         checks[f"prox of {name}"] = partial(check_prox, g, rng(), trials, breakpoints)
         if name != "polygon":  # between pieces of phi it takes one of two slopes
-            checks[f"subdifferential of {name}"] = partial(check_subdifferential, g, rng(), 2 * trials, breakpoints)
+            checks[f"subdifferential of {name}"] = partial(check_subdifferential, g, rng(), 3 * trials, breakpoints)
     about_family: dict[str, Callable[..., Evidence]] = {
         "axioms": check_axioms,
         "conjugate": check_conjugate,

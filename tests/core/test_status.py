@@ -192,6 +192,17 @@ def test_a_nonfinite_gradient_of_a_clustering_problem_is_told_too():
         assert np.isfinite(result.x).all()
 
 
+def test_an_infinite_gradient_certifies_nothing_even_on_the_end_of_a_box():
+    f = Planned(grad=lambda x: np.full_like(x, math.inf))
+    prob = ps.Composite(f, ps.Box(-1.0, 1.0))
+    assert math.isnan(ps.certificate(prob, np.full(2, -1.0)))
+    result = ps.solve(prob, SMALL, np.full(2, -1.0))
+    assert result.status is ps.Status.NONFINITE
+    assert result.iterations == 0
+    with pytest.raises(FloatingPointError, match="has NaN or infinite entries at this point"):
+        ps.solve(prob, ProximalADMM(), np.full(2, -1.0))
+
+
 def test_unbounded_below_is_told():
     f = Planned(value=lambda x: -math.inf, at=3)
     result = ps.solve(ps.Composite(f, ps.L1(0.1)), SMALL)

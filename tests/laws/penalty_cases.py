@@ -49,7 +49,7 @@ LIBRARIES: dict[str, Callable[[np.ndarray], Any]] = {
 STEPS = (1e-2, 0.3, 1.0, 5.0, 1e2)
 
 
-def random_cases(count: int = 5) -> Iterator[tuple[Any, tuple[float, ...]]]:
+def random_cases(count: int = 4) -> Iterator[tuple[Any, tuple[float, ...]]]:
     """Penalties of a scalar weight with random parameters, each with its breakpoints other than 0."""
     rng = np.random.default_rng(3)
     for _ in range(count):

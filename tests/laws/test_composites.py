@@ -13,7 +13,6 @@ from penalty_cases import LIBRARIES
 from parsimo._array import array_namespace, to_numpy
 from parsimo.penalties import L1, MCP, Box, SeparableSum, ZeroNorm
 from parsimo.penalties.cluster_spread import ClusterSpread
-from parsimo.theory_checks.oracles import cluster_spread_minimum
 
 DISTANCES = ("absolute", "squared")
 
@@ -48,6 +47,23 @@ def test_value_of_a_spread(seed: int, distance: str):
     assert g.value(x) == pytest.approx(written_out(g, x), rel=1e-12, abs=1e-14)
 
 
+def least_by_cvxpy(g: ClusterSpread, v: np.ndarray, step_size: float) -> float:
+    """min over x and representatives c of weight * sum r(|x_i - c(i)|) + |x - v|^2 / (2 step_size)."""
+    x, centers = cp.Variable(v.size), cp.Variable(int(g.codes.max()) + 1)
+    apart = x - centers[g.codes]
+    spread = cp.norm1(apart) if g.distance == "absolute" else cp.sum_squares(apart) / 2
+    constraints = [] if g.pinned is None or g.pinned[0] > g.codes.max() else [centers[g.pinned[0]] == g.pinned[1]]
+    objective = cp.Minimize(g.weight * spread + cp.sum_squares(x - v) / (2 * step_size))
+    return float(cp.Problem(objective, constraints).solve(solver=cp.CLARABEL))
+
+
+def test_the_convex_solver_against_a_hand_computation():
+    """Half of the weight each way: for v = (0, 2), step 1 and weight 1/2, x = (1/2, 3/2)."""
+    v, codes = np.array([0.0, 2.0]), np.array([0, 0])
+    assert least_by_cvxpy(ClusterSpread(0.5, codes, "absolute"), v, 1.0) == pytest.approx(0.75, abs=1e-6)
+    assert least_by_cvxpy(ClusterSpread(1.0, codes, "squared", (0, 0.0)), v, 1.0) == pytest.approx(1.0, abs=1e-6)
+
+
 @pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize("seed", range(15))
 def test_prox_of_a_spread_is_the_joint_minimum(seed: int, distance: str):
@@ -55,7 +71,7 @@ def test_prox_of_a_spread_is_the_joint_minimum(seed: int, distance: str):
     for step_size in (0.05, 0.7, 20.0):
         x = g.prox(v, step_size)
         objective = g.value(x) + float(np.sum((x - v) ** 2)) / (2 * step_size)
-        least = cluster_spread_minimum(g.weight, g.codes, g.distance, g.pinned, v, step_size)
+        least = least_by_cvxpy(g, v, step_size)
         assert objective <= least + 1e-6 * (1 + abs(least))
         assert objective >= least - 1e-6 * (1 + abs(least))
         # the definition of a convex prox: (v - x) / t is a subgradient at x

@@ -26,7 +26,7 @@ def each(names: Any = tuple(MAKERS)) -> Any:
 
 @pytest.mark.parametrize(("g", "breakpoints"), RANDOM, ids=[repr(g) for g, _ in RANDOM])
 def test_prox_and_prox_set_solve_the_definition(g: Any, breakpoints: tuple[float, ...]):
-    evidence = check_prox(g, np.random.default_rng(0), 8, breakpoints, tolerance=1e-9)
+    evidence = check_prox(g, np.random.default_rng(0), 6, breakpoints, tolerance=1e-9)
     assert evidence.holds, evidence
 
 
@@ -179,7 +179,7 @@ def test_the_prox_at_the_ends_of_the_step_range(name: str):
 
 
 @each(EVEN)
-@pytest.mark.parametrize("step_size", STEPS)
+@pytest.mark.parametrize("step_size", STEPS[::2])
 @pytest.mark.parametrize("weight", [0.05, 0.7, 9.0])
 def test_threshold_is_the_largest_input_that_may_go_to_zero(name: str, step_size: float, weight: float):
     g = MAKERS[name](weight)
@@ -199,16 +199,16 @@ def test_traits_are_true_and_sharp(name: str):
     """Slopes and second differences of g on a fine grid reach the promised constants, and no more."""
     g = MAKERS[name](0.7)
     traits = g.traits
-    x = np.linspace(-2.4, 2.4, 4801)
+    x = np.linspace(-2.4, 2.4, 1201)
     values = np.array([g.value(x[i : i + 1]) for i in range(x.size)])
     width = x[1] - x[0]
     slope = np.abs(np.diff(values)).max() / width
     bend = -np.diff(values, 2).min() / width**2
     if traits.lipschitz < math.inf:
-        assert 0.98 * traits.lipschitz <= slope <= traits.lipschitz * (1 + 1e-9)
+        assert 0.97 * traits.lipschitz <= slope <= traits.lipschitz * (1 + 1e-9)
     else:
         assert name in ("ZeroNorm", "Clustering, squared")
     assert traits.convex == (bend <= 1e-6)
     if 0 < traits.weak_convexity < math.inf:
-        assert 0.98 * traits.weak_convexity <= bend <= traits.weak_convexity * (1 + 1e-3)
+        assert 0.97 * traits.weak_convexity <= bend <= traits.weak_convexity * (1 + 1e-3)
     assert traits.separable

@@ -48,13 +48,14 @@ def indefinite(seed: int, n: int = 6, bottom: float = -1.0, top: float = 2.0) ->
 
 
 def merit_slack(prob: Any, solver: ProximalADMM, x0: np.ndarray, steps: int = 25) -> tuple[float, float]:
-    """The least of (fall of the merit - guaranteed fall) over the steps, and the merit's scale."""
+    """The least of (fall of the merit - guaranteed fall) and (merit - objective) over the steps; the merit's scale."""
     state = solver.init(prob, x0)
     merits, slacks = [solver.merit(prob, state)], []
     for _ in range(steps):
         state = solver.step(prob, state)
         merits.append(solver.merit(prob, state))
         slacks.append(merits[-2] - merits[-1] - solver.guaranteed_decrease(state))
+        slacks.append(merits[-1] - prob.value(state.z, state.u))
     return min(slacks), max(abs(m) for m in merits if math.isfinite(m))
 
 
@@ -86,6 +87,18 @@ def test_merit_falls_by_the_guaranteed_decrease(x_step: Any, tau_x: float, tau_z
             solver = replace(solver, sigma=factor * smallest)
         slack, scale = merit_slack(prob, solver, x0)
         assert slack >= -1e-12 * (1 + scale), prob
+
+
+@pytest.mark.parametrize("x_step", X_STEPS, ids=repr)
+@pytest.mark.parametrize("tau_x", [0.0, 0.7])
+def test_the_state_carries_the_gradient_at_x(x_step: Any, tau_x: float):
+    """The exact step reads it off its optimality condition."""
+    prob = ps.Composite(indefinite(0), ps.Box(-1.0, 1.0))
+    solver = ProximalADMM(x_step=x_step, proximal_x=tau_x)
+    state = solver.init(prob, np.full(6, 0.5))
+    for _ in range(5):
+        state = solver.step(prob, state)
+        np.testing.assert_allclose(state.grad, prob.f.grad(state.x), atol=1e-12)
 
 
 def test_merit_need_not_fall_below_the_admissible_sigma():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from solver_cases import Data
+from solver_cases import SOLVERS, Data
 
 import parsimo as ps
 from parsimo.solvers import AlternatingMinimization, Inexact, ProximalADMM, ProximalGradient, stopping
@@ -119,8 +119,8 @@ def test_the_estimate_settles_on_a_smooth_convex_problem():
 def test_backtracking_keeps_its_step_at_the_minimizer():
     """Where f's rounding hides the descent, noise must not shrink the step: it never grows again."""
     data = Data("tall least squares")
-    shifted = Unknown(lambda x: 1e6 + data.value(x), data.grad)  # the shift makes the rounding of f coarse
-    prob = ps.Composite(shifted, ps.L1(0.1))
+    noisy = Unknown(lambda x: 1e6 + data.value(x) + 1e-7 * np.sin(1e9 * np.sum(x)), data.grad)  # 1e-13 of f is noise
+    prob = ps.Composite(noisy, ps.L1(0.1))
     x0 = np.zeros(data.A.shape[1])
     result = ps.solve(prob, ProximalGradient(backtracking=True), x0, stop=stopping.max_iterations(400))
     assert result.history["step_size"][-1] >= 0.2 / data.f.lipschitz
@@ -157,3 +157,11 @@ def test_a_constant_gradient_has_every_lipschitz_constant(solver: Any):
     result = ps.solve(ps.Composite(f, ps.Box(-1.0, 1.0)), solver, np.zeros(3))
     assert result.status is ps.Status.CONVERGED
     np.testing.assert_allclose(result.x, [-1.0, 1.0, 0.0], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_data_of_zeros_is_no_division_by_zero(name: str):
+    f = ps.LeastSquares(np.zeros((3, 2)), np.ones(3))
+    result = ps.solve(ps.Composite(f, ps.L1(0.1)), SOLVERS[name], np.ones(2))
+    assert result.status is ps.Status.CONVERGED
+    assert (result.x == 0).all()
