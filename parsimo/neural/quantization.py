@@ -26,7 +26,7 @@ from parsimo.solvers.stopping import Report, max_iterations
 __all__ = ["quantize"]
 
 _SQUARED_PULLS = (0.1, 1e3)  # step * weight of the squared distance, at the start and the end
-_EXACT_FROM = 0.8  # of the coupled phase: from here on the weight puts every coordinate on a representative
+_EXACT_FROM = 0.3  # of the coupled phase: from here on the weight puts every coordinate on a representative
 
 
 def quantize(
@@ -37,7 +37,7 @@ def quantize(
     k: int = 8,
     distance: Distance = "absolute",
     optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
-    learning_rate: float = 6e-4,
+    learning_rate: float = 3e-4,
     codebook_learning_rate: float = 2e-5,
     epochs: float = 20,
     coupled_share: float = 0.65,
@@ -197,15 +197,14 @@ class ClusteringPath:
         """Solver, problem and state for step k."""
         progress = (k + 1) / self.steps
         sigma = self.sigma[0] * (self.sigma[1] / self.sigma[0]) ** progress
-        y = state.y * (sigma / state.sigma)  # as in pruning: the multiplier of the metric the optimizer steps in
         share = min(progress / _EXACT_FROM, 1.0)
         if problem.distance == "absolute":
-            pull = _reach(problem, state.x + y / sigma, state.u, share)
+            pull = _reach(problem, state.x + state.y / sigma, state.u, share)
         else:
             pull = _SQUARED_PULLS[0] * (_SQUARED_PULLS[1] / _SQUARED_PULLS[0]) ** share
         self.last_weight = sigma * pull
         solver = MinibatchADMM(sigma=sigma, x_step=state.x_step)
-        return solver, replace(problem, weight=self.last_weight), replace(state, y=y, sigma=sigma)
+        return solver, replace(problem, weight=self.last_weight), replace(state, sigma=sigma)
 
 
 def _reach(problem: ClusteringProblem, v: Tensor, u: Any, share: float) -> float:

@@ -107,7 +107,8 @@ def one_sided_slope(g: Any, x: float, side: int, step: float = 1e-6) -> float:
     here = float(g.value(np.array([x])))
     widths = (step, step / 4, step / 16)
     first, second, third = ((float(g.value(np.array([x + side * h]))) - here) / h for h in widths)
-    if third > 8 * abs(first) or third == math.inf:  # at a jump, 16 times
+    rounding = 1e-12 * (1 + abs(here))
+    if third == math.inf or third > max(8 * abs(first), rounding / widths[2]):  # 16 times as steep: a jump
         return math.inf
     fall, next_fall = second - first, third - second
     return third if abs(next_fall) >= abs(fall) else third - next_fall**2 / (next_fall - fall)
