@@ -242,8 +242,11 @@ def demo(seed: SeedOption = 0, out: OutOption = Path("demo")) -> None:
             bench.report(quantized, dense_error, size, seconds) | {"pruned_test_error": bench.test_error(before)},
         )
         _show(rows, bench)
-        console.print(f"{quantized}", markup=False, highlight=False)
-        console.print(f"written to {out}/: model.parsimo, pruned.parsimo, dense.parsimo, convergence.png, report.json")
+        console.print(f"{quantized}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"written to {out}/: model.parsimo, pruned.parsimo, dense.parsimo, convergence.png, report.json",
+            soft_wrap=True,
+        )
 
 
 def _bench(data: str, data_dir: Path | None, network: str, activation: str, seed: int, batch_size: int) -> Bench:
@@ -278,8 +281,8 @@ def _compress(
     outcome.history.plot(str(out / "convergence.png"))
     write_report(out, bench.report(outcome, before, size, seconds + outcome.seconds))
     _show(rows, bench)
-    console.print(f"{outcome}", markup=False, highlight=False)
-    console.print(f"written to {out}/: model.parsimo, convergence.png, report.json")
+    console.print(f"{outcome}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"written to {out}/: model.parsimo, convergence.png, report.json", soft_wrap=True)
 
 
 def _row(name: str, bench: Bench, outcome: Any, size: int) -> list[str]:

@@ -165,8 +165,8 @@ def _write(
     largest = chosen[np.argsort(-np.abs(coefficients[chosen] * scaled.scale[chosen]))][:_SHOWN]
     rows = [[table.columns[j], f"{coefficients[j]:.6g}"] for j in largest]
     show_table(f"{file.name}: {chosen.size} of {table.matrix.shape[1]} columns", ["column", "coefficient"], rows)
-    console.print(f"{result}\n{recovery}", markup=False, highlight=False)
-    console.print(f"written to {out}/: coefficients.csv, convergence.png, report.json")
+    console.print(f"{result}\n{recovery}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"written to {out}/: coefficients.csv, convergence.png, report.json", soft_wrap=True)
 
 
 def _quoted(name: str) -> str:

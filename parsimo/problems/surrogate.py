@@ -26,6 +26,7 @@ _NODES = np.concatenate([[0.0], 2.0 ** np.arange(-26, -6), np.arange(1, 65) / 64
 Where h' is convex, the derivative is so too: a valley between two nodes r <= 2 l is shallower than the climb to it.
 """
 _BISECTIONS = 50
+_SECANTS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +136,18 @@ class PhiPenalty(FlatPenalty):
         """Candidates besides 0 and v, one for every entry at a time.
 
         They are, cell by cell of a grid, the x where the derivative of the prox objective turns upwards, and the
-        end min(v, flat point). At a kink of h it may turn and fall back within a cell: then x is taken as if h'
-        were constant up to the kink. An entry that has no more candidates repeats the end.
+        end min(v, flat point). Where h has a kink, or bends sharply, it may turn and fall back within a cell. Then x
+        is sought from the left by the secant method: it starts as if h' were constant, which gives a lower bound of
+        x, and stays below x where the derivative is concave. An entry that has no more candidates repeats the end.
         """
         xp = array_namespace(v)
         end = xp.clip(v, None, self.flat_point)
         nodes = asarray_like(_NODES, v)
         grid = end[..., None] * nodes
         derivative = grid - v[..., None] + tau[..., None] * self._slope(grid)
-        left, right, root = grid[..., :-1], grid[..., 1:], grid - derivative  # the root, if h' were constant
+        left, right = grid[..., :-1], grid[..., 1:]
         turns = (derivative[..., :-1] < 0) & (derivative[..., 1:] >= 0)
-        turns_back = (derivative[..., :-1] < 0) & (derivative[..., 1:] < 0) & (root[..., :-1] <= right)
+        turns_back = (derivative[..., :-1] < 0) & (derivative[..., 1:] < 0) & (left - derivative[..., :-1] <= right)
         for cell in _each_true(turns):
             low, high = _sum_where(cell, left), _sum_where(cell, right)
             for _ in range(_BISECTIONS):
@@ -154,7 +156,14 @@ class PhiPenalty(FlatPenalty):
                 low, high = xp.where(falling, middle, low), xp.where(falling, high, middle)
             yield xp.where(xp.any(cell, axis=-1), (low + high) / 2, end)
         for cell in _each_true(turns_back):
-            yield xp.where(xp.any(cell, axis=-1), _sum_where(cell, root[..., :-1]), end)
+            before, slope_before = _sum_where(cell, left), _sum_where(cell, derivative[..., :-1])
+            x = before - slope_before
+            for _ in range(_SECANTS):
+                slope = x - v + tau * self._slope(x)
+                rising = (slope_before < slope) & (slope < 0)
+                step = slope * (x - before) / xp.where(rising, slope - slope_before, xp.ones_like(x))
+                before, slope_before, x = x, slope, xp.where(rising, x - step, x)
+            yield xp.where(xp.any(cell, axis=-1), xp.minimum(x, end), end)
         yield end
 
     def _threshold(self, tau: float) -> float:
