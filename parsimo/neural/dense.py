@@ -14,7 +14,7 @@ from parsimo.neural.minibatch import MinibatchTraining, per_phase
 from parsimo.neural.outcome import Outcome, conclude
 from parsimo.neural.smooth import Loss, TorchSmooth
 from parsimo.neural.training import Trainer, check_loader
-from parsimo.solvers.run import Observer, run
+from parsimo.solvers.loop import Observer, run
 from parsimo.solvers.stopping import max_iterations
 
 __all__ = ["train"]

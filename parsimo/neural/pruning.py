@@ -21,7 +21,7 @@ from parsimo.penalties import MCP
 from parsimo.penalties.even import EvenPenalty
 from parsimo.problems import ZeroNormProblem
 from parsimo.solvers.continuation import Continuation
-from parsimo.solvers.run import Observer, run
+from parsimo.solvers.loop import Observer, run
 from parsimo.solvers.stopping import max_iterations
 
 __all__ = ["prune"]

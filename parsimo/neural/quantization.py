@@ -20,7 +20,7 @@ from parsimo.penalties import Clustering
 from parsimo.penalties.clustering import Distance
 from parsimo.problems import ClusteringProblem
 from parsimo.solvers.continuation import Continuation
-from parsimo.solvers.run import Observer, run
+from parsimo.solvers.loop import Observer, run
 from parsimo.solvers.stopping import Report, max_iterations
 
 __all__ = ["quantize"]

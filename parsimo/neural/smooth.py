@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from parsimo.neural.batches import TensorBatches
+
 __all__ = ["FlatView", "Selector", "TorchSmooth", "weights_only"]
 
 Selector = Callable[[str, nn.Parameter], bool]
@@ -119,8 +121,8 @@ class TorchSmooth:
     ----------
     module : torch.nn.Module
     data : iterable of (inputs, targets)
-        Batches; iterated anew at every call. A single pair of tensors in a list is the full batch at once. Of data
-        that shuffle, `in_order()` is taken where they offer it: evaluating f should not move their random state.
+        Batches; iterated anew at every call. A single pair of tensors in a list is the full batch at once. `TensorBatches`
+        are read in order: evaluating f does not move their random state.
     loss : callable
         Of (outputs, targets); the mean over a batch, as torch's losses are by default.
     select : Selector, optional
@@ -159,7 +161,7 @@ class TorchSmooth:
         if iter(data) is data:
             raise TypeError("TorchSmooth: data is an iterator, which can be read only once; pass a list or a loader")
         self.view = FlatView.of(module, select)
-        self.data = data.in_order() if hasattr(data, "in_order") else data
+        self.data = data.in_order() if isinstance(data, TensorBatches) else data
         self.loss = loss
         self.weight_decay = weight_decay
         self.support = support

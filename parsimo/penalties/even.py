@@ -107,6 +107,12 @@ class EvenPenalty(ABC):
         return self._threshold(float(step_size) * self.weight)
 
     def _weight_like(self, x: Array) -> Array:
+        shape = getattr(self.weight, "shape", ())
+        if shape and tuple(shape) != tuple(x.shape):  # broadcasting would hide a mistake
+            raise ValueError(
+                f"{type(self).__name__}: weight has shape {tuple(shape)}, but x has shape {tuple(x.shape)}; give one "
+                "number, or one for each coordinate"
+            )
         return asarray_like(self.weight, x)
 
     @abstractmethod

@@ -2,9 +2,9 @@
 
 from parsimo.solvers import stopping
 from parsimo.solvers.alternating import AlternatingMinimization
+from parsimo.solvers.loop import run, solve
 from parsimo.solvers.proximal_admm import ProximalADMM
 from parsimo.solvers.proximal_gradient import ProximalGradient
-from parsimo.solvers.run import run, solve
 from parsimo.solvers.x_steps import Exact, Inexact, Linearized
 
 REGISTRY = (ProximalGradient, ProximalADMM, AlternatingMinimization)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -33,12 +34,17 @@ def scan(
     and kinks belong among `points`.
     """
     grid = sorted(set(points))
-    found = [(function(x), x) for x in grid]
-    padded = [math.inf, *(value for value, _ in found), math.inf]
+    values = [function(x) for x in grid]
+    found = list(zip(values, grid, strict=True))
+    padded = [math.inf, *values, math.inf]
     low = [k for k in range(len(grid)) if padded[k + 1] <= min(padded[k], padded[k + 2])]
-    for k in sorted(low, key=lambda k: found[k])[:basins]:
-        for left, right in itertools.pairwise(grid[max(k - 1, 0) : k + 2]):
-            found.append(_golden_section(function, left, right))
+    apart = 1e-9 * (grid[-1] - grid[0])  # points nearer than this are one: a valley may begin beyond the twin
+    for k in sorted(low, key=values.__getitem__)[:basins]:
+        left, right = bisect_left(grid, grid[k] - apart) - 1, bisect_right(grid, grid[k] + apart)
+        if left >= 0:
+            found.append(_golden_section(function, grid[left], grid[k]))
+        if right < len(grid):
+            found.append(_golden_section(function, grid[k], grid[right]))
     best = min(found)[0]
     return best, [x for value, x in found if value <= best + rounding]
 
@@ -107,14 +113,13 @@ def one_sided_slope(g: Any, x: float, side: int, step: float = 1e-6) -> float:
     here = float(g.value(np.array([x])))
     widths = (step, step / 4, step / 16)
     first, second, third = ((float(g.value(np.array([x + side * h]))) - here) / h for h in widths)
-    rounding = 1e-12 * (1 + abs(here))
-    if third == math.inf or third > max(8 * abs(first), rounding / widths[2]):  # 16 times as steep: a jump
+    rounding = 1e-14 * (1 + abs(here))
+    if third == math.inf or third > max(8 * abs(first), 100 * rounding / widths[2]):  # 16 times as steep: a jump
         return math.inf
     fall, next_fall = second - first, third - second
-    if fall == 0:
+    if abs(fall) < rounding / widths[2] or abs(next_fall) > 0.99 * abs(fall):  # nothing left but rounding
         return third
-    # an error like h^p falls by 4^-p; where it does not, it is rounding
-    return third if abs(next_fall) > 0.7 * abs(fall) else third - next_fall**2 / (next_fall - fall)
+    return third - next_fall**2 / (next_fall - fall)
 
 
 def zero_norm_minimum(A: np.ndarray, b: np.ndarray, weight: float) -> tuple[float, np.ndarray]:

@@ -118,7 +118,7 @@ def test_time_limit(monkeypatch: pytest.MonkeyPatch):
     """A clock that a test turns: each look at it takes one second."""
     ticks = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: float(next(ticks)))
-    monkeypatch.setattr(sys.modules["parsimo.solvers.run"], "time", clock)
+    monkeypatch.setattr(sys.modules["parsimo.solvers.loop"], "time", clock)
     stop = stopping.first_of(stopping.certificate_below(), stopping.time_limit(30.0))
     result = ps.solve(lasso(), SMALL, stop=stop)
     assert result.status is ps.Status.TIME_LIMIT

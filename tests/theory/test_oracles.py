@@ -25,6 +25,14 @@ def test_scan_finds_every_minimizer_of_a_double_well():
     assert {round(x, 6) for x in where} == {-1.0, 1.0}
 
 
+def test_scan_looks_past_points_that_rounding_parts():
+    """The valley is right of 1 - 2^-53, left of which the lowest twin is."""
+    twin = np.nextafter(1.0, 0.0)
+    least, where = scan(lambda x: (x - 1.2) ** 2 - (1e-15 if x == twin else 0.0), [0.0, twin, 1.0, 2.0])
+    assert least <= 1e-15
+    assert where == pytest.approx([1.2], abs=1e-6)
+
+
 def test_scan_finds_kinks_and_jumps():
     least, where = scan(lambda x: abs(x - 0.123456789), [0.0, 1.0])
     assert least <= 1e-8

@@ -171,6 +171,7 @@ def run(
                 best.offer(problem.value(state.point, state.u), state)
         if status in (Status.INTERRUPTED, Status.NONFINITE, Status.DIVERGED):
             state = best.state or state
+        problem = _current(problem, state)
         x, u = state.point, problem.auxiliary(state.point, state.u)
         return Result(
             x=x,
