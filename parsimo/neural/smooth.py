@@ -121,8 +121,8 @@ class TorchSmooth:
     ----------
     module : torch.nn.Module
     data : iterable of (inputs, targets)
-        Batches; iterated anew at every call. A single pair of tensors in a list is the full batch at once. `TensorBatches`
-        are read in order: evaluating f does not move their random state.
+        Batches; iterated anew at every call. A single pair of tensors in a list is the full batch at once.
+        `TensorBatches` are read in order: evaluating f does not move their random state.
     loss : callable
         Of (outputs, targets); the mean over a batch, as torch's losses are by default.
     select : Selector, optional
