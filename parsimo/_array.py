@@ -54,7 +54,9 @@ def as_float_array(value: Any, name: str) -> Array:
     TypeError
         If `value` is complex, or not numeric at all.
     """
-    array = value if is_array_api_obj(value) else np.asarray(value)
+    array: Array = value if is_array_api_obj(value) else np.asarray(value)
+    if is_torch_array(array) and array.requires_grad:  # data are constants here
+        array = array.detach()
     xp = array_namespace(array)
     if is_real_floating(array):
         return array

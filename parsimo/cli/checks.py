@@ -23,7 +23,8 @@ def check(
         checks = standard_checks(seed)
         chosen = {n: c for n, c in checks.items() if not names or any(part in n for part in names)}
         if not chosen:
-            raise ValueError(f"no check is named like {', '.join(names or [])}; there are: {', '.join(checks)}")
+            kinds = sorted({name.split(" of ")[0] for name in checks})
+            raise ValueError(f"no check is named like {', '.join(names or [])}; there are: {', '.join(kinds)}")
         rows, failed = [], []
         with progress("checks", len(chosen)) as advance:
             for name, run_check in chosen.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +24,14 @@ _SOLVERS = {
     "admm": (ps.ProximalADMM(), 10),
     "gradient": (ps.ProximalGradient(), 10),
 }
-_PHI = {"mcp": ps.phi.mcp, "scad": ps.phi.scad, "capped-l1": ps.phi.capped_l1, "log": ps.phi.log, "lq": ps.phi.lq}
+_PHI: dict[str, Callable[[], ps.phi.Phi]] = {
+    "mcp": ps.phi.mcp,
+    "scad": ps.phi.scad,
+    "capped-l1": ps.phi.capped_l1,
+    "power": partial(ps.phi.power, 1.5),
+    "log": ps.phi.log,
+    "lq": ps.phi.lq,
+}
 _SHOWN = 20
 
 
@@ -163,8 +172,9 @@ def _write(
         },
     )
     largest = chosen[np.argsort(-np.abs(coefficients[chosen] * scaled.scale[chosen]))][:_SHOWN]
-    rows = [[table.columns[j], f"{coefficients[j]:.6g}"] for j in largest]
+    rows = [["(intercept)", f"{intercept:.6g}"], *([table.columns[j], f"{coefficients[j]:.6g}"] for j in largest)]
     show_table(f"{file.name}: {chosen.size} of {table.matrix.shape[1]} columns", ["column", "coefficient"], rows)
+    console.print(f"weight {price:.6g}, columns scaled to root mean square 1", soft_wrap=True)
     console.print(f"{result}\n{recovery}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {out}/: coefficients.csv, convergence.png, report.json", soft_wrap=True)
 

@@ -16,13 +16,13 @@ __all__ = ["History", "NotConvergedError", "Result", "Status"]
 class Status(Enum):
     """Why a run ended; the value is a sentence that says what to do about it."""
 
-    CONVERGED = "converged: the certificate at the returned point and the last step are within the tolerance"
-    STALLED = "stalled: neither objective nor certificate still falls; the tolerance may be below rounding, or scale f"
+    CONVERGED = "the certificate at the returned point and the last step are within the tolerance"
+    STALLED = "neither objective nor certificate still falls; the tolerance may be below rounding, or scale f"
     MAX_ITERATIONS = "iteration limit reached before the certificate met the tolerance; raise the limit or accept x"
     TIME_LIMIT = "time limit reached before the certificate met the tolerance; raise the limit or accept x"
-    DIVERGED = "diverged: the objective grows without bound; raise sigma, lower the step, or bound the problem"
+    DIVERGED = "the objective grows without bound; raise sigma, lower the step, or bound the problem"
     NONFINITE = "a NaN or an infinity appeared; the best finite point is returned; lower the step or check the data"
-    INTERRUPTED = "interrupted from the keyboard; the best point so far is returned"
+    INTERRUPTED = "stopped from the keyboard; the best point so far is returned"
 
     @property
     def cut_short(self) -> bool:
@@ -162,7 +162,7 @@ class Result:
             With status and certificate in the message.
         """
         if self.status is not Status.CONVERGED:
-            raise NotConvergedError(f"{self.status.value} (certificate {self.certificate:.3e})")
+            raise NotConvergedError(f"{self.status.name}: {self.status.value} (certificate {self.certificate:.3e})")
         return self
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from parsimo._array import Array, array_namespace, as_float_array, to_numpy
 
-__all__ = ["check_finite", "check_nonnegative", "check_number", "check_positive", "check_vector"]
+__all__ = ["check_finite", "check_nonnegative", "check_number", "check_positive", "check_step", "check_vector"]
 
 
 def check_nonnegative(value: float | Array, name: str) -> float | Array:
@@ -85,3 +85,19 @@ def check_vector(x: Any, name: str, size: int | None = None) -> Array:
         want = "(n,)" if size is None else f"({size},)"
         raise ValueError(f"{name} must have shape {want}, got {tuple(vector.shape)}")
     return check_finite(vector, name)
+
+
+def check_step(v: Any, step_size: Any, owner: str) -> Array:
+    """The argument of a prox as a floating array, after a look at its step.
+
+    Raises
+    ------
+    ValueError
+        If a step is not positive.
+    TypeError
+        If v is not numeric.
+    """
+    positive = step_size > 0
+    if not (positive if isinstance(positive, bool) else bool(array_namespace(positive).all(positive))):
+        raise ValueError(f"{owner}: step_size must be > 0, got {step_size}")
+    return as_float_array(v, f"{owner}: v")

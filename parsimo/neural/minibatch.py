@@ -91,7 +91,9 @@ class MinibatchADMM(ProximalADMM):
         """Mean minibatch loss, primal and dual residual, sigma."""
         measures = super().measures(state)
         del measures["guaranteed_decrease"]
-        return {"loss": self.x_step.trainer.mean_loss, **measures}  # type: ignore[union-attr]
+        trainer = self.x_step.trainer  # type: ignore[union-attr]
+        support = int(torch.count_nonzero(state.z[trainer.view.mask]))
+        return {"loss": trainer.mean_loss, "support": support, **measures}
 
     def notes(self, state: ADMMState) -> tuple[str, ...]:
         """That nothing is guaranteed."""
@@ -136,7 +138,8 @@ class MinibatchTraining:
 
     def measures(self, state: TrainingState) -> dict[str, float]:
         """Mean minibatch loss, which also stands for the objective when the best point is chosen."""
-        return {"loss": state.loss, "objective": state.loss, "residual": math.inf}
+        support = int(torch.count_nonzero(state.x[self.trainer.view.mask]))
+        return {"loss": state.loss, "objective": state.loss, "residual": math.inf, "support": support}
 
     def merit(self, problem: Problem, state: TrainingState) -> float:
         """NaN: minibatch steps decrease nothing for certain."""

@@ -17,6 +17,8 @@ from parsimo.neural.training import Trainer
 
 __all__ = ["Outcome", "conclude"]
 
+_BUDGET_USED = "the epochs are used up; the certificate says how far from stationary the network is"
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -66,7 +68,7 @@ class Outcome:
     def __str__(self) -> str:
         return "\n".join(
             [
-                f"{self.status.name}: {self.status.value}",
+                f"{self.status.name}: {_BUDGET_USED if self.status is Status.MAX_ITERATIONS else self.status.value}",
                 f"{self.nonzeros} of {self.weights} weights are nonzero (sparsity {100 * self.sparsity:.2f} %), "
                 f"at most {self.distinct_values} distinct values a layer",
                 f"certificate {self.certificate:.3e} on all training data, {self.seconds:.3g} s",

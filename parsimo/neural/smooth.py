@@ -36,6 +36,8 @@ class FlatView:
     shapes: tuple[torch.Size, ...]
     slices: tuple[slice, ...]
     selected: tuple[bool, ...]
+    aliases: dict[str, str]
+    """Other names under which other submodules hold the same parameter, with its name here."""
 
     @classmethod
     def of(cls, module: nn.Module, select: Selector = weights_only) -> FlatView:
@@ -66,6 +68,7 @@ class FlatView:
             shapes=tuple(p.shape for _, p in named),
             slices=tuple(slice(a, b) for a, b in zip(starts, ends, strict=True)),
             selected=selected,
+            aliases=_aliases(module),
         )
 
     @property
@@ -107,6 +110,19 @@ class FlatView:
         with torch.no_grad():
             for parameter, tensor in zip(self.parameters, self.named_tensors(x).values(), strict=True):
                 parameter.copy_(tensor)
+
+
+def _aliases(module: nn.Module) -> dict[str, str]:
+    """Names of shared parameters in submodules other than the first; a submodule used twice is one submodule."""
+    first = {id(p): n for n, p in module.named_parameters()}
+    seen, aliases = set(), {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        path, _, leaf = name.rpartition(".")
+        place = (id(module.get_submodule(path)), leaf)
+        if place not in seen and first[id(parameter)] != name:
+            aliases[name] = first[id(parameter)]
+        seen.add(place)
+    return aliases
 
 
 class TorchSmooth:
@@ -200,6 +216,7 @@ class TorchSmooth:
     def _parts(self, x: Tensor) -> Iterable[Tensor]:
         """Each batch's share of the mean loss, to be summed."""
         module, parameters = self.view.module, self.view.named_tensors(x)
+        parameters |= {alias: parameters[name] for alias, name in self.view.aliases.items() if name in parameters}
         examples = sum(len(targets) for _, targets in self.data)
         if examples == 0:
             raise ValueError("TorchSmooth: the data hold no example")
@@ -207,8 +224,14 @@ class TorchSmooth:
         module.eval()
         try:
             for inputs, targets in self.data:
-                outputs = functional_call(module, parameters, (to_device(inputs, x.device),))
-                yield self.loss(outputs, targets.to(x.device)) * (len(targets) / examples)
+                outputs = functional_call(module, parameters, (to_device(inputs, x.device),), tie_weights=False)
+                loss = self.loss(outputs, targets.to(x.device))
+                if loss.ndim > 0:
+                    raise ValueError(
+                        f"the loss must be one number, the mean over the batch, but has shape {tuple(loss.shape)}; "
+                        'use reduction="mean"'
+                    )
+                yield loss * (len(targets) / examples)
         finally:
             module.train(was_training)
 

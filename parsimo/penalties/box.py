@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from parsimo._array import Array, array_namespace, asarray_like, norm, to_numpy
 from parsimo.core.functions import Traits
+from parsimo.core.validation import check_step
 
 __all__ = ["Box"]
 
@@ -49,6 +50,7 @@ class Box:
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """The projection of v onto the box."""
+        v = check_step(v, step_size, "Box.prox")
         xp = array_namespace(v)
         lower, upper = self._ends(v)
         return xp.minimum(xp.maximum(v, lower), upper)

@@ -10,7 +10,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, asarray_like, norm, to_float, to_numpy
 from parsimo.core.functions import Traits, matching_subdifferential
-from parsimo.core.validation import check_nonnegative
+from parsimo.core.validation import check_nonnegative, check_step
 
 __all__ = ["Clustering", "Distance", "check_distance"]
 
@@ -95,6 +95,7 @@ class Clustering:
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size); the lower solution at a midpoint."""
+        v = check_step(v, step_size, "Clustering.prox")
         tau = asarray_like(step_size, v) * asarray_like(self.weight, v)
         return self._pull(v, self.nearest(v), tau)
 

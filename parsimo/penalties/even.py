@@ -11,7 +11,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, asarray_like, norm, to_float
 from parsimo.core.functions import matching_subdifferential
-from parsimo.core.validation import check_nonnegative, check_positive
+from parsimo.core.validation import check_nonnegative, check_positive, check_step
 
 __all__ = ["EvenPenalty", "FlatPenalty"]
 
@@ -63,6 +63,7 @@ class EvenPenalty(ABC):
         array
             Of the shape and dtype of v.
         """
+        v = check_step(v, step_size, f"{type(self).__name__}.prox")
         xp = array_namespace(v)
         tau = asarray_like(step_size, v) * self._weight_like(v)
         return xp.sign(v) * self._shrink(xp.abs(v), tau) + 0.0  # + 0.0 turns -0.0 into 0.0
@@ -79,7 +80,8 @@ class EvenPenalty(ABC):
         """
         if not isinstance(self.weight, float):
             raise TypeError(f"{type(self).__name__}.prox_set needs a scalar weight; take one coordinate of it")
-        v, tau = float(v), float(step_size) * self.weight
+        v = float(check_step(v, step_size, f"{type(self).__name__}.prox_set"))
+        tau = float(step_size) * self.weight
         candidates = np.unique([0.0, abs(v), *(c for c in self._stationary(abs(v), tau) if c >= 0)])
         objective = tau * np.asarray(self._h(candidates)) + (candidates - abs(v)) ** 2 / 2
         scale = max(float(objective.min()), v * v / 2)

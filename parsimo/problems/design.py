@@ -52,6 +52,12 @@ class Design:
             check_finite(A.data, f"{owner}: A (stored entries)")
         elif hasattr(A, "matvec") and hasattr(A, "rmatvec"):
             self.is_operator = True
+            try:
+                A.rmatvec(np.zeros(A.shape[0], dtype=A.dtype))
+            except NotImplementedError as error:
+                raise TypeError(
+                    f"{owner}: the LinearOperator A needs rmatvec, the product with A'; define it"
+                ) from error
         else:
             raise TypeError(
                 f"{owner}: A must be a dense array, a scipy.sparse matrix or a scipy LinearOperator, "

@@ -44,7 +44,18 @@ class ZeroNormProblem(PlainPenalty):
 
     def to_mpec(self, phi: Phi) -> MPEC:
         """The equivalent problem in (x, w) with the complementarity constraint <1 - w, |x|> = 0 (2.1)."""
+        if not isinstance(phi, Phi):
+            raise TypeError(f"to_mpec: needs a member of the family such as phi.mcp(), got {phi!r}")
         return MPEC(self, phi)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shape, wanted = tuple(getattr(self.weight, "shape", ())), getattr(self.f, "shape", None)
+        if shape and wanted is not None and shape != tuple(wanted):
+            raise ValueError(
+                f"ZeroNormProblem: weight has shape {shape}, but x has shape {tuple(wanted)}; give one number, or "
+                "one for each coordinate"
+            )
 
     def recover(self, result: Result) -> Recovery:
         """Lead a result of a problem further down the chain back to this one.
@@ -63,6 +74,8 @@ class ZeroNormProblem(PlainPenalty):
         ValueError
             If the result belongs to another problem.
         """
+        if not isinstance(result, Result):
+            raise TypeError(f"ZeroNormProblem.recover: needs the Result of solve, got {type(result).__name__}")
         link = result.problem
         penalized = link.penalized if isinstance(link, SurrogateProblem) else link
         if isinstance(penalized, PenalizedMPEC) and penalized.mpec.problem is self:

@@ -75,7 +75,7 @@ def solve(
         Start; zero by default where f knows its shape. Left untouched.
     stop : Stop, optional
         By default certificate <= 1e-8 (looser for float32), at most 10,000 iterations, or stalled, or diverged.
-    observe : iterable of Observer
+    observe : Observer or iterable of Observer
         Called with a `Report` after each iteration.
     every : int
         Evaluate objective, certificate and merit at every so many iterations only; rules that look at them wait.
@@ -107,6 +107,10 @@ def solve(
             )
     if not is_dataclass(problem):
         raise TypeError(f"solve: {problem!r} must be a dataclass, so that calls of its f can be counted")
+    if stop is not None and not callable(stop):
+        raise TypeError(f"solve: stop must be a rule such as stopping.max_iterations(100), got {stop!r}")
+    if callable(observe):
+        observe = (observe,)
     if every < 1:
         raise ValueError(f"solve: every must be at least 1, got {every}")
     return run(solver, problem, x0, stop=stop or default_stop(), observe=observe, every=every)
@@ -158,6 +162,8 @@ def run(
                 best.offer(report.objective if comparable else math.nan, state)
                 reached = stop(report)
                 if reached is not None:
+                    if not isinstance(reached, Status):
+                        raise TypeError(f"solve: stop must return a Status or None, got {reached!r}")
                     status = reached
                     break
                 try:
@@ -198,8 +204,8 @@ def _current(problem: Any, state: Any) -> Any:
 def _row(solver: Solver, problem: Problem, state: State, evaluate: bool) -> dict[str, float]:
     """The figures of one iteration; with `evaluate` false, only those that cost nothing."""
     x, u = state.point, state.u
-    row: dict[str, float] = {"objective": math.nan, "certificate": math.nan, **solver.measures(state)}
-    row["support"] = float(count_nonzero(x))
+    unknown = {"objective": math.nan, "certificate": math.nan, "support": float(count_nonzero(x))}
+    row: dict[str, float] = unknown | solver.measures(state)
     if evaluate:
         figures = problem.describe(x, u)
         row |= {

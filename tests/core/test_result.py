@@ -102,9 +102,7 @@ def test_a_result_prints_what_is_known(problem: ps.ZeroNormProblem):
     surrogate = problem.to_mpec(ps.phi.mcp()).penalize(rho="exact").eliminate()
     result = ps.solve(surrogate, ProximalADMM())
     lines = str(result).splitlines()
-    assert lines[0] == (
-        "CONVERGED: converged: the certificate at the returned point and the last step are within the tolerance"
-    )
+    assert lines[0] == ("CONVERGED: the certificate at the returned point and the last step are within the tolerance")
     assert re.fullmatch(rf"certificate \d\.\d+e-\d+ after {result.iterations} iterations, .+ s", lines[1])
     nonzeros = int(np.count_nonzero(result.x))
     assert lines[2] == f"objective {result.objective:.10g}, |x|_0 = {nonzeros}, surrogate gap = 0"
@@ -132,7 +130,7 @@ def test_a_result_of_clustering_prints_its_figures():
 
 def test_every_status_is_a_sentence_that_says_what_happened():
     for status in ps.Status:
-        assert ":" in status.value or ";" in status.value
+        assert len(status.value.split()) > 7
         assert not status.value.endswith(".")
 
 

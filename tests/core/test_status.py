@@ -221,7 +221,7 @@ def test_an_interrupt_returns_the_best_point_so_far(every: int):
     assert result.iterations == 7
     seven = ps.solve(lasso(), SMALL, np.ones(5), stop=stopping.max_iterations(7))
     assert (result.x == seven.x).all()  # proximal gradient descends: the last point is the best
-    with pytest.raises(ps.NotConvergedError, match="interrupted from the keyboard"):
+    with pytest.raises(ps.NotConvergedError, match="INTERRUPTED: stopped from the keyboard"):
         result.require()
 
 

@@ -119,9 +119,11 @@ def test_float32_differs_by_rounding(name: str):
     g = MAKERS[name](0.7)
     for step_size in STEPS:
         single, double = g.prox(v, step_size), g.prox(v.astype(np.float64), step_size)
-        near_jump = np.abs(single - double) > 1e-4
+        near_jump = np.abs(single - double) > 1e-3
         assert near_jump.sum() <= 2
-        np.testing.assert_allclose(single[~near_jump], double[~near_jump], atol=1e-5)
+        # a minimum that was sought by values is flat: it comes out to the root of the precision
+        allowed = 1e-4 if name == "PhiPenalty" else 1e-5
+        np.testing.assert_allclose(single[~near_jump], double[~near_jump], atol=allowed)
 
 
 @each([n for n in MAKERS if n != "Box"])
@@ -212,3 +214,13 @@ def test_traits_are_true_and_sharp(name: str):
     if 0 < traits.weak_convexity < math.inf:
         assert 0.97 * traits.weak_convexity <= bend <= traits.weak_convexity * (1 + 1e-3)
     assert traits.separable
+
+
+@each()
+def test_a_step_is_positive(name: str):
+    g = MAKERS[name](0.7)
+    for bad in (0.0, -1.0, np.float64(-1.0), np.linspace(-1, 1, V.size)):
+        with pytest.raises(ValueError, match="prox: step_size must be > 0"):
+            g.prox(V, bad)
+    for good in (1, np.float64(1.0), np.float32(1.0), np.ones(V.size)):
+        np.testing.assert_array_equal(g.prox(V, good), g.prox(V, 1.0))

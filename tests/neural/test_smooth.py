@@ -127,3 +127,27 @@ def test_numpy_start_is_refused(network, data):
     f = TorchSmooth(network, [data], LOSS)
     with pytest.raises(TypeError, match="numpy"):
         ps.solve(ps.ZeroNormProblem(f, 1e-3 * f.mask), ps.ProximalADMM(), x0=np.zeros(242))
+
+
+def test_a_submodule_used_twice_and_a_parameter_shared_by_two(data):
+    shared = nn.Linear(12, 12)
+    twice = nn.Sequential(shared, nn.Sigmoid(), shared, nn.Linear(12, 2))
+    tied = nn.Sequential(nn.Linear(12, 12, bias=False), nn.Sigmoid(), nn.Linear(12, 12, bias=False), nn.Linear(12, 2))
+    tied[2].weight = tied[0].weight
+    for network in (twice, tied):
+        f = TorchSmooth(network.double(), [(data[0].double(), data[1])], LOSS)
+        x = f.start()
+        loss = LOSS(network(data[0].double()), data[1])
+        loss.backward()
+        expected = torch.cat([p.grad.reshape(-1) for p in network.parameters()])
+        assert f.value(x) == pytest.approx(float(loss.detach()), rel=1e-12)
+        assert torch.allclose(f.grad(x), expected, rtol=1e-10, atol=1e-14)
+        assert all(isinstance(p, nn.Parameter) for p in network.parameters())
+        f.value(x + 1)  # and the module is as it was
+        assert torch.equal(f.start(), x)
+
+
+def test_a_loss_that_is_no_mean_is_refused(network, data):
+    f = TorchSmooth(network, [data], nn.CrossEntropyLoss(reduction="none"))
+    with pytest.raises(ValueError, match="the mean over the batch"):
+        f.value(f.start())

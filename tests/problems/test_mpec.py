@@ -24,7 +24,8 @@ ZERO_NORM = ps.ZeroNormProblem(ps.LeastSquares(A, B), 0.4)
 
 
 def result_of(problem: Any, x: np.ndarray) -> Any:
-    return SimpleNamespace(problem=problem, x=x)
+    """What `solve` would return if it had stopped at x."""
+    return ps.Result(x, ps.Status.MAX_ITERATIONS, 1.0, 1, 0.0, ps.History(), 0.0, problem=problem)
 
 
 def phi_at(member: Any, w: np.ndarray) -> np.ndarray:
