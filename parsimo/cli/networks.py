@@ -224,6 +224,7 @@ def demo(seed: SeedOption = 0, out: OutOption = Path("demo")) -> None:
         out.mkdir(parents=True, exist_ok=True)
         bench = _bench("digits", None, "mlp", "sigmoid", seed, 64)
         dense = bench.train(epochs=40, learning_rate=1e-2)
+        _go_on(dense)
         dense_error = bench.test_error()
         rows = [_row("dense", bench, dense, bench.save(dense, out / "dense.parsimo"))]
         pruned = bench.compress(neural.prune, "pruning", 60, target_sparsity=0.9, learning_rate=5e-3)
@@ -272,6 +273,7 @@ def _compress(
         dense = bench.train(dense_epochs, learning_rate=1.2e-3)
         seconds += dense.seconds
         rows.append(_row("dense", bench, dense, bench.save(dense, out / "dense.parsimo")))
+        _go_on(dense)
     else:
         neural.load(model, into=bench.model)
     before = bench.test_error()
@@ -283,6 +285,14 @@ def _compress(
     _show(rows, bench)
     console.print(f"{outcome}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {out}/: model.parsimo, convergence.png, report.json", soft_wrap=True)
+    _go_on(outcome)
+
+
+def _go_on(outcome: Any) -> None:
+    """End here where a run was cut short: with 130 after Ctrl-C, with 1 after a NaN."""
+    if outcome.status.cut_short:
+        console.print(f"{outcome}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(130 if outcome.status.name == "INTERRUPTED" else 1)
 
 
 def _row(name: str, bench: Bench, outcome: Any, size: int) -> list[str]:

@@ -165,11 +165,17 @@ class Result:
             raise NotConvergedError(f"{self.status.name}: {self.status.value} (certificate {self.certificate:.3e})")
         return self
 
+    @property
+    def _at_start(self) -> str:
+        first = self.history["certificate"][0] if self.history.rows else math.nan
+        return f" ({first:.1e} at the start)" if math.isfinite(first) else ""
+
     def __str__(self) -> str:
         figures = "".join(f", {name} = {_short(value)}" for name, value in self.figures.items())
         lines = [
             f"{self.status.name}: {self.status.value}",
-            f"certificate {self.certificate:.3e} after {self.iterations} iterations, {self.seconds:.3g} s",
+            f"certificate {self.certificate:.3e}{self._at_start} "
+            f"after {self.iterations} iterations, {self.seconds:.3g} s",
             f"objective {self.objective:.10g}{figures}",
             self.solver,
             *self.notes,

@@ -81,6 +81,7 @@ def conclude(model: nn.Module, trainer: Trainer, phases: Sequence[Result], notes
     """Write the last phase's point into the model and count what it holds."""
     final = phases[-1]
     trainer.write(final.x)
+    trainer.restore_buffers()
     for parameter in trainer.view.parameters:  # the gradients are views of the trainer's; the optimizer is done
         parameter.grad = None
     model.eval()

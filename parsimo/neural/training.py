@@ -75,6 +75,7 @@ class Trainer:
             return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
+        self._buffers = [b.clone() for b in module.buffers()]
         self.mean_loss = math.nan
         """Of the minibatches of the last call of `steps`."""
         self._batches: Iterator[tuple[Any, Tensor]] = iter(())
@@ -82,6 +83,8 @@ class Trainer:
     def steps(self, count: int, structure: Structure) -> float:
         """Take `count` optimizer steps under a structure; returns the mean loss of their minibatches, also kept."""
         self.module.train()
+        if all(bool(torch.isfinite(b).all()) for b in self.module.buffers()):
+            self._buffers = [b.clone() for b in self.module.buffers()]
         total = torch.zeros((), dtype=torch.float64, device=self.flat.device)
         for _ in range(count):
             inputs, targets = self._next_batch()
@@ -96,6 +99,12 @@ class Trainer:
             total += loss.detach()
         self.mean_loss = float(total) / max(count, 1)
         return self.mean_loss
+
+    def restore_buffers(self) -> None:
+        """Set buffers such as running statistics back to their last finite values, where they are not finite."""
+        for buffer, finite in zip(self.module.buffers(), self._buffers, strict=True):
+            if not bool(torch.isfinite(buffer).all()):
+                buffer.copy_(finite)
 
     def write(self, x: Tensor) -> None:
         """Set the parameters."""

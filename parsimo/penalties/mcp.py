@@ -74,7 +74,7 @@ class MCP(FlatPenalty):
         xp, a = array_namespace(v), self.flat_point
         small_step = 2 * tau < a * a
         curvature = xp.where(small_step, 1 - 2 * tau / (a * a), xp.ones_like(v))
-        firm = xp.where(v <= a, (v - 2 * tau / a) / curvature, v)
+        firm = xp.where(v <= a, xp.minimum((v - 2 * tau / a) / curvature, v), v)
         return xp.where(small_step, xp.maximum(firm, xp.zeros_like(v)), hard_threshold(v, tau))
 
     def _stationary(self, v: float, tau: float) -> Iterable[float]:

@@ -107,7 +107,7 @@ class SCAD(FlatPenalty):
 
         small_step = s < g - 1
         divisor = xp.where(small_step, g - 1 - s, xp.ones_like(v))
-        bent = ((g - 1) * v - g * s * alpha) / divisor
+        bent = xp.minimum(((g - 1) * v - g * s * alpha) / divisor, v)  # rounding alone can exceed v
         small = xp.where(v <= (1 + s) * alpha, soft, xp.where(v <= g * alpha, bent, v))
         medium = xp.where(v <= (g + 1 + s) * alpha / 2, soft, v)
         large = xp.where(v <= xp.sqrt(s * (g + 1)) * alpha, zero, v)

@@ -49,6 +49,9 @@ class Design:
         elif _is_scipy_sparse(A):
             self.is_sparse = True
             A = A.tocsr() if is_real_floating(A.data) else A.tocsr().astype(np.float64)
+            if not A.has_canonical_format:  # two stored entries at one place would count apart in column norms
+                A = A.copy()
+                A.sum_duplicates()
             check_finite(A.data, f"{owner}: A (stored entries)")
         elif hasattr(A, "matvec") and hasattr(A, "rmatvec"):
             self.is_operator = True

@@ -23,6 +23,8 @@ class Curvature:
     """L."""
     known: bool
     """Whether f states it; otherwise it was estimated and is watched during the run."""
+    exact: bool = True
+    """False where the stated L comes from Lanczos iteration, which approaches it from below."""
     raised: int = 0
     """How often the estimate was raised because a step showed more curvature."""
 
@@ -40,7 +42,7 @@ class Curvature:
 
     def __str__(self) -> str:
         if self.known:
-            return f"L = {self.value:.6g}, known"
+            return f"L = {self.value:.6g}, " + ("known" if self.exact else "by Lanczos iteration, to about 1e-6")
         return (
             f"L = {self.value:.6g} was estimated at the start and raised {self.raised} times: what the theory "
             "promises for this L is promised only along the steps taken"
@@ -58,7 +60,9 @@ def curvature_at(f: Any, x: Array) -> Curvature:
     if f.lipschitz is not None:
         if not (0 <= f.lipschitz < math.inf):
             raise ValueError(f"{f!r}: lipschitz must be a finite number >= 0 or None, got {f.lipschitz}")
-        return Curvature(float(f.lipschitz) or 1.0, known=True)  # any L > 0 will do for a constant gradient
+        return Curvature(
+            float(f.lipschitz) or 1.0, True, getattr(f, "lipschitz_is_exact", True)
+        )  # any L > 0 will do for a constant gradient
     xp = array_namespace(x)
     step = math.sqrt(float(xp.finfo(x.dtype).eps)) * (1 + norm(x))
     base = f.grad(x)

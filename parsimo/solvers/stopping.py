@@ -86,14 +86,15 @@ def certificate_below(absolute: float = 1e-8, relative: float | None = None) -> 
     absolute : float
         In units of the gradient of f.
     relative : float, optional
-        By default 100 units in the last place of x's dtype, below which rounding decides.
+        By default 0 in double precision, so that no start loosens the tolerance; in lower precision 100 units in the
+        last place of x's dtype, below which rounding decides.
     """
     check_number(absolute, "certificate_below: absolute")
     if relative is not None:
         check_number(relative, "certificate_below: relative")
 
     def rule(report: Report) -> Status | None:
-        share = 100 * _epsilon(report.x) if relative is None else relative
+        share = _rounding_share(report.x) if relative is None else relative
         starting_sizes = (report.history["certificate"][0], *report.history["residual"][:2])
         # a start outside the domain has an infinite certificate, which must not loosen the tolerance
         tolerance = absolute + share * max((s for s in starting_sizes if math.isfinite(s)), default=0.0)
@@ -153,5 +154,6 @@ def default_stop() -> Stop:
     return first_of(certificate_below(), diverged(), stalled(), max_iterations(10_000))
 
 
-def _epsilon(x: Array) -> float:
-    return float(array_namespace(x).finfo(x.dtype).eps)
+def _rounding_share(x: Array) -> float:
+    epsilon = float(array_namespace(x).finfo(x.dtype).eps)
+    return 0.0 if epsilon < 1e-12 else 100 * epsilon

@@ -103,7 +103,9 @@ def test_a_result_prints_what_is_known(problem: ps.ZeroNormProblem):
     result = ps.solve(surrogate, ProximalADMM())
     lines = str(result).splitlines()
     assert lines[0] == ("CONVERGED: the certificate at the returned point and the last step are within the tolerance")
-    assert re.fullmatch(rf"certificate \d\.\d+e-\d+ after {result.iterations} iterations, .+ s", lines[1])
+    assert re.fullmatch(
+        rf"certificate \d\.\d+e-\d+ \(.+ at the start\) after {result.iterations} iterations, .+ s", lines[1]
+    )
     nonzeros = int(np.count_nonzero(result.x))
     assert lines[2] == f"objective {result.objective:.10g}, |x|_0 = {nonzeros}, surrogate gap = 0"
     assert lines[3] == "ProximalADMM(sigma=None, x_step=None, proximal_x=0.0, proximal_z=0.0)"

@@ -224,3 +224,13 @@ def test_a_step_is_positive(name: str):
             g.prox(V, bad)
     for good in (1, np.float64(1.0), np.float32(1.0), np.ones(V.size)):
         np.testing.assert_array_equal(g.prox(V, good), g.prox(V, 1.0))
+
+
+def test_where_the_prox_objective_is_nearly_flat_rounding_does_not_leave_the_interval():
+    from parsimo.penalties import MCP, SCAD
+
+    edge = np.nextafter(0.245, 0)  # 2 step weight just below flat_point^2
+    assert MCP(1.0, 0.7).prox(np.array([0.7]), edge)[0] in (0.0, 0.7)
+    bend = 2.7 * (3 / 3.7) ** 2 * 4.7 / 2  # the step at which SCAD's middle piece becomes concave
+    for step in (np.nextafter(bend, 0), 4.171292914536155):
+        assert SCAD(1.0, 3.0).prox(np.array([3.0]), step)[0] <= 3.0

@@ -165,3 +165,12 @@ def test_bad_loaders(network):
         prune(network, iter([]), LOSS)
     with pytest.raises(ValueError, match="no batch"):
         prune(network, [], LOSS)
+
+
+def test_batch_norm_buffers_stay_finite_when_the_loss_turns_nan(loader):
+    network = nn.Sequential(nn.Linear(12, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2))
+    outcome = prune(
+        network, loader, lambda o, t: LOSS(o, t) * 1e30, optimizer=torch.optim.SGD, target_sparsity=0.5, **QUICK
+    )
+    assert outcome.status is ps.Status.NONFINITE
+    assert all(bool(torch.isfinite(t).all()) for t in network.state_dict().values())

@@ -208,3 +208,12 @@ def test_names_say_what_it_is():
 def test_nan_in_sparse_entries_is_refused():
     with pytest.raises(ValueError, match=r"LeastSquares: A \(stored entries\) has 1 entries that are NaN or infinite"):
         ps.LeastSquares(sp.csr_array(np.array([[1.0, np.nan]])), np.ones(1))
+
+
+def test_entries_stored_twice_count_once_in_the_constants():
+    twice = sp.csr_array((np.ones(16), np.zeros(16, dtype=int), [0, 16]), shape=(1, 1))  # the 1 x 1 matrix 16
+    f = ps.LeastSquares(twice, np.array([0.6]))
+    assert f.coordinate_curvature == pytest.approx([256.0])
+    assert f.lipschitz == pytest.approx(256.0)
+    assert ps.Logistic(twice, np.array([1.0])).coordinate_lipschitz == pytest.approx([16.0])
+    assert twice.nnz == 16  # the caller's matrix is left alone
