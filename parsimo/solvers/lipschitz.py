@@ -60,9 +60,8 @@ def curvature_at(f: Any, x: Array) -> Curvature:
     if f.lipschitz is not None:
         if not (0 <= f.lipschitz < math.inf):
             raise ValueError(f"{f!r}: lipschitz must be a finite number >= 0 or None, got {f.lipschitz}")
-        return Curvature(
-            float(f.lipschitz) or 1.0, True, getattr(f, "lipschitz_is_exact", True)
-        )  # any L > 0 will do for a constant gradient
+        constant = float(f.lipschitz) or 1.0  # any L > 0 will do for a constant gradient
+        return Curvature(constant, known=True, exact=getattr(f, "lipschitz_is_exact", True))
     xp = array_namespace(x)
     step = math.sqrt(float(xp.finfo(x.dtype).eps)) * (1 + norm(x))
     base = f.grad(x)
