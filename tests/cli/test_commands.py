@@ -173,3 +173,22 @@ def test_check_prints_a_table_and_fails_where_a_check_does(monkeypatch):
     ran = invoke("check")
     assert ran.exit_code == 1
     assert "FAILS" in ran.output
+
+
+def test_an_interrupt_of_dense_training_ends_the_command(images, tmp_path, monkeypatch):
+    import parsimo.neural
+
+    train = parsimo.neural.train
+
+    def interrupted(*arguments, observe, **options):
+        def stop_at_once(report):
+            raise KeyboardInterrupt
+
+        return train(*arguments, observe=[stop_at_once], **options)
+
+    monkeypatch.setattr(parsimo.neural, "train", interrupted)
+    ran = invoke("prune", "--data", images, "--epochs", 2, "--dense-epochs", 2, "--out", tmp_path / "out")
+    assert ran.exit_code == 130
+    assert "INTERRUPTED" in ran.output
+    assert (tmp_path / "out" / "dense.parsimo").exists()
+    assert not (tmp_path / "out" / "model.parsimo").exists()
