@@ -229,8 +229,8 @@ def test_a_step_is_positive(name: str):
 def test_where_the_prox_objective_is_nearly_flat_rounding_does_not_leave_the_interval():
     from parsimo.penalties import MCP, SCAD
 
-    edge = np.nextafter(0.245, 0)  # 2 step weight just below flat_point^2
-    assert MCP(1.0, 0.7).prox(np.array([0.7]), edge)[0] in (0.0, 0.7)
+    for edge in (np.nextafter(0.245, 0), 0.24499999999999994):  # 2 step weight just below flat_point^2
+        assert MCP(1.0, 0.7).prox(np.array([0.7]), edge)[0] in (0.0, 0.7)
     bend = 2.7 * (3 / 3.7) ** 2 * 4.7 / 2  # the step at which SCAD's middle piece becomes concave
     for step in (np.nextafter(bend, 0), 4.171292914536155):
         assert SCAD(1.0, 3.0).prox(np.array([3.0]), step)[0] <= 3.0
