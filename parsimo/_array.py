@@ -46,8 +46,10 @@ def asarray_like(value: Any, like: Array) -> Array:
     return xp.asarray(value, dtype=like.dtype, device=device_of(like))
 
 
-def as_float_array(value: Any, name: str) -> Array:
+def as_float_array(value: Any, name: str, keep_graph: bool = False) -> Array:
     """`value` as a floating array, unchanged when it is one; integers become float64.
+
+    A torch tensor is cut from its autograd graph, unless `keep_graph`: data are constants.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def as_float_array(value: Any, name: str) -> Array:
         If `value` is complex, or not numeric at all.
     """
     array: Array = value if is_array_api_obj(value) else np.asarray(value)
-    if is_torch_array(array) and array.requires_grad:  # data are constants here
+    if is_torch_array(array) and array.requires_grad and not keep_graph:
         array = array.detach()
     xp = array_namespace(array)
     if is_real_floating(array):

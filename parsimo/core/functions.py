@@ -57,7 +57,12 @@ class Traits:
 class Proximable(Protocol):
     """A function g with a computable proximal map.
 
-    It may offer `prox_set(v, step_size)`, all minimizers for a scalar v.
+    It may offer more, and certificates use what they find:
+
+    * `prox_set(v, step_size)`, all minimizers: of one number v for a separable function, of an array otherwise;
+    * `terms(x)` and `slopes(x)`, for a separable function: the value of each coordinate, and its one-sided slopes;
+    * `descent_rate(x, grad)`, the steepest rate at which <grad, .> + g falls along a ray from x;
+    * `sublevel_radius(level)`, the largest |x| with g(x) <= level.
     """
 
     @property
@@ -95,8 +100,20 @@ class Zero:
         """The one minimizer v."""
         return (float(v),)
 
+    def terms(self, x: Array) -> Array:
+        """0 for each entry."""
+        return 0 * x
+
+    def slopes(self, x: Array) -> tuple[Array, Array]:
+        """0 and 0 for each entry."""
+        return 0 * x, 0 * x
+
     def subdiff_distance(self, x: Array, grad: Array) -> float:
         """|grad|, since the subdifferential is {0}."""
+        return norm(grad)
+
+    def descent_rate(self, x: Array, grad: Array) -> float:
+        """|grad|."""
         return norm(grad)
 
     def __repr__(self) -> str:
@@ -180,12 +197,3 @@ class Counting:
 
     def __repr__(self) -> str:
         return repr(self.f)
-
-
-def matching_subdifferential(x: Array, grad: Array, slopes: tuple[Array, ...]) -> Array:
-    """Coordinatewise min over candidate slopes s of |grad + s|: the distance to a finite set of slopes."""
-    xp = array_namespace(x)
-    gap = xp.abs(grad + slopes[0])
-    for slope in slopes[1:]:
-        gap = xp.minimum(gap, xp.abs(grad + slope))
-    return gap

@@ -88,7 +88,7 @@ def check_vector(x: Any, name: str, size: int | None = None) -> Array:
 
 
 def check_step(v: Any, step_size: Any, owner: str) -> Array:
-    """The argument of a prox as a floating array, after a look at its step.
+    """The argument of a prox as a floating array, after a look at its step; torch differentiates through a prox.
 
     Raises
     ------
@@ -100,4 +100,4 @@ def check_step(v: Any, step_size: Any, owner: str) -> Array:
     positive = step_size > 0
     if not (positive if isinstance(positive, bool) else bool(array_namespace(positive).all(positive))):
         raise ValueError(f"{owner}: step_size must be > 0, got {step_size}")
-    return as_float_array(v, f"{owner}: v")
+    return as_float_array(v, f"{owner}: v", keep_graph=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from parsimo._array import Array, array_namespace, asarray_like, norm, to_numpy
+from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.validation import check_step
+from parsimo.penalties.separable import Separable
 
 __all__ = ["Box"]
 
 
 @dataclass(frozen=True, eq=False)
-class Box:
+class Box(Separable):
     """g(x) = 0 if lower <= x <= upper in every coordinate, infinity otherwise.
 
     The prox is the projection, whatever the step.
@@ -42,11 +43,18 @@ class Box:
         """Convex; an indicator is not Lipschitz."""
         return Traits(convex=True, lipschitz=math.inf)
 
-    def value(self, x: Array) -> float:
-        """0 inside the box, infinity outside."""
+    def terms(self, x: Array) -> Array:
+        """0 for an entry inside its interval, infinity outside."""
         xp = array_namespace(x)
         lower, upper = self._ends(x)
-        return 0.0 if bool(xp.all((lower <= x) & (x <= upper))) else math.inf
+        return xp.where((lower <= x) & (x <= upper), xp.zeros_like(x), xp.full_like(x, math.inf))
+
+    def slopes(self, x: Array) -> tuple[Array, Array]:
+        """0 inside, infinite towards the outside at an end; meaningless outside the box."""
+        xp = array_namespace(x)
+        lower, upper = self._ends(x)
+        zero, infinity = xp.zeros_like(x), xp.full_like(x, math.inf)
+        return xp.where(x == lower, -infinity, zero), xp.where(x == upper, infinity, zero)
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """The projection of v onto the box."""
@@ -61,14 +69,11 @@ class Box:
 
     def subdiff_distance(self, x: Array, grad: Array) -> float:
         """Distance of -grad from the normal cone at x; infinity outside the box."""
-        xp = array_namespace(x)
-        if self.value(x) == math.inf:
-            return math.inf
-        lower, upper = self._ends(x)
-        zero = xp.zeros_like(x)
-        gap = xp.where(x == lower, xp.maximum(-grad, zero), xp.abs(grad))
-        gap = xp.where(x == upper, xp.minimum(gap, xp.maximum(grad, zero)), gap)
-        return norm(gap)
+        return super().subdiff_distance(x, grad) if self.value(x) == 0 else math.inf
+
+    def descent_rate(self, x: Array, grad: Array) -> float:
+        """As for every separable penalty; infinity outside the box."""
+        return super().descent_rate(x, grad) if self.value(x) == 0 else math.inf
 
     def _ends(self, x: Array) -> tuple[Array, Array]:
         return asarray_like(self.lower, x), asarray_like(self.upper, x)

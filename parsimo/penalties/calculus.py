@@ -64,10 +64,17 @@ class SeparableSum:
 
     def subdiff_distance(self, x: Array, grad: Array) -> float:
         """Distance of -grad from the subdifferential, which is a product over the blocks."""
+        return self._root_of_squares("subdiff_distance", x, grad)
+
+    def descent_rate(self, x: Array, grad: Array) -> float:
+        """The steepest rate of descent, whose square is a sum over the blocks."""
+        return self._root_of_squares("descent_rate", x, grad)
+
+    def _root_of_squares(self, method: str, x: Array, grad: Array) -> float:
         free = array_namespace(x).asarray(grad, copy=True)
         squares = 0.0
         for index, g in zip(self.indices, self.penalties, strict=True):
-            squares += g.subdiff_distance(x[index], grad[index]) ** 2
+            squares += getattr(g, method)(x[index], grad[index]) ** 2
             free[index] = 0.0
         return math.sqrt(squares + norm(free) ** 2)
 

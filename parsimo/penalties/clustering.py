@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like, norm, to_float, to_numpy
-from parsimo.core.functions import Traits, matching_subdifferential
+from parsimo._array import Array, array_namespace, asarray_like, to_numpy
+from parsimo.core.functions import Traits
 from parsimo.core.validation import check_nonnegative, check_step
+from parsimo.penalties.separable import Separable
 
 __all__ = ["Clustering", "Distance", "check_distance"]
 
@@ -18,7 +19,7 @@ Distance = Literal["absolute", "squared"]
 
 
 @dataclass(frozen=True, eq=False)
-class Clustering:
+class Clustering(Separable):
     """g(x) = weight sum_i r(d_i), d_i = min_j |x_i - c_j|, with r(d) = d ("absolute") or d^2/2 ("squared").
 
     The representative nearest to the prox input v wins, c say. With tau = step_size weight, the prox is
@@ -87,11 +88,22 @@ class Clustering:
         """d_i = min_j |x_i - c_j|."""
         return array_namespace(x).abs(x - self.nearest(x))
 
-    def value(self, x: Array) -> float:
-        """g(x)."""
-        xp = array_namespace(x)
+    def terms(self, x: Array) -> Array:
+        """weight_i r(d_i) for each entry."""
         d = self.distances(x)
-        return to_float(xp.sum(asarray_like(self.weight, x) * (d if self.distance == "absolute" else d * d / 2)))
+        return asarray_like(self.weight, x) * (d if self.distance == "absolute" else d * d / 2)
+
+    def slopes(self, x: Array) -> tuple[Array, Array]:
+        """The left and the right derivative at each entry; they differ on representatives and at midpoints."""
+        xp, weight, below = array_namespace(x), asarray_like(self.weight, x), self.nearest(x)
+        above = self._upper_tie(x, below)
+        if self.distance == "squared":
+            return weight * (x - below), weight * (x - above)
+        on = x == below
+        return (
+            weight * xp.where(on, -xp.ones_like(x), xp.sign(x - below)),
+            weight * xp.where(on, xp.ones_like(x), xp.sign(x - above)),
+        )
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size); the lower solution at a midpoint."""
@@ -107,16 +119,6 @@ class Clustering:
         tied = codebook[gaps <= gaps.min() + 4 * np.finfo(float).eps * max(abs(float(v)), gaps.min())]
         points = self._pull(np.full(tied.shape, float(v)), tied, np.full(tied.shape, tau))
         return tuple(float(p) for p in np.unique(points))
-
-    def subdiff_distance(self, x: Array, grad: Array) -> float:
-        """Distance of -grad from the limiting subdifferential of g at x."""
-        xp = array_namespace(x)
-        weight, below = asarray_like(self.weight, x), self.nearest(x)
-        gap = matching_subdifferential(x, grad, self._slopes(x, below, above=self._upper_tie(x, below)))
-        if self.distance == "absolute":
-            on_representative = xp.maximum(xp.abs(grad) - weight, xp.zeros_like(x))
-            gap = xp.where(x == below, on_representative, gap)
-        return norm(gap)
 
     def _pull(self, v: Array, c: Array, tau: Array) -> Array:
         xp = array_namespace(v)
@@ -135,12 +137,6 @@ class Clustering:
         midpoint = xp.reshape(xp.take(asarray_like(self._midpoints, x), index), x.shape)
         above = xp.reshape(xp.take(asarray_like(self.codebook, x), index + 1), x.shape)
         return xp.where(x == midpoint, above, below)
-
-    def _slopes(self, x: Array, below: Array, above: Array) -> tuple[Array, ...]:
-        xp, weight = array_namespace(x), asarray_like(self.weight, x)
-        if self.distance == "absolute":
-            return weight * xp.sign(x - below), weight * xp.sign(x - above)
-        return weight * (x - below), weight * (x - above)
 
 
 def check_distance(distance: str, owner: str) -> None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import math
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like, norm, to_float
-from parsimo.core.functions import matching_subdifferential
+from parsimo._array import Array, array_namespace, asarray_like
 from parsimo.core.validation import check_nonnegative, check_positive, check_step
+from parsimo.penalties.separable import Separable
 
 __all__ = ["EvenPenalty", "FlatPenalty"]
 
 
 @dataclass(frozen=True, eq=False)
-class EvenPenalty(ABC):
+class EvenPenalty(Separable):
     """g(x) = sum_i weight_i h(|x_i|), for members that give h, its slopes, its prox and their candidates.
 
     Parameters
@@ -43,10 +44,20 @@ class EvenPenalty(ABC):
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", check_nonnegative(self.weight, f"{type(self).__name__}: weight"))
 
-    def value(self, x: Array) -> float:
-        """g(x)."""
+    def terms(self, x: Array) -> Array:
+        """weight_i h(|x_i|) for each entry; torch differentiates through it."""
+        return self._weight_like(x) * self._h(array_namespace(x).abs(x))
+
+    def slopes(self, x: Array) -> tuple[Array, Array]:
+        """The left and the right derivative of weight_i h(|.|) at x_i; infinite at 0 where h jumps or rises steeply."""
         xp = array_namespace(x)
-        return to_float(xp.sum(self._weight_like(x) * self._h(xp.abs(x))))
+        weight, zero = self._weight_like(x), xp.zeros_like(x)
+        inwards, outwards = (weight * s for s in (self._slopes(xp.abs(x)) * 2)[:2])
+        at_zero = xp.where(weight > 0, zero + self._slope_at_zero(), zero)
+        at_zero = at_zero if self._slope_at_zero() == math.inf else weight * at_zero
+        left = xp.where(x > 0, inwards, xp.where(x < 0, -outwards, -at_zero))
+        right = xp.where(x > 0, outwards, xp.where(x < 0, -inwards, at_zero))
+        return left, right
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size), the sparser point at a tie.
@@ -87,20 +98,6 @@ class EvenPenalty(ABC):
         scale = max(float(objective.min()), v * v / 2)
         best = candidates[objective <= objective.min() + 8 * np.finfo(float).eps * scale]
         return _merge_close(np.copysign(1.0, v) * best, abs(v))
-
-    def subdiff_distance(self, x: Array, grad: Array) -> float:
-        """Distance of -grad from the limiting subdifferential of g at x."""
-        xp = array_namespace(x)
-        weight, t = self._weight_like(x), xp.abs(x)
-        slopes = tuple(weight * xp.sign(x) * s for s in self._slopes(t))
-        gap = matching_subdifferential(x, grad, slopes)
-        at_zero = weight * self._slope_at_zero() if self._slope_at_zero() < float("inf") else None
-        gap_at_zero = (
-            xp.where(weight > 0, xp.zeros_like(x), xp.abs(grad))
-            if at_zero is None
-            else xp.maximum(xp.abs(grad) - at_zero, xp.zeros_like(x))
-        )
-        return norm(xp.where(t > 0, gap, gap_at_zero))
 
     def threshold(self, step_size: float) -> float:
         """The largest v with 0 among the minimizers of weight h(|x|) + (x - v)^2 / (2 step_size)."""
