@@ -21,7 +21,7 @@ app.command()(networks.demo)
 app.command()(networks.prune)
 app.command()(networks.quantize)
 app.command()(tables.solve)
-app.command()(checks.check)
+app.command("check")(checks.check_command)
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ import typer
 
 from parsimo.cli.console import one_line_errors, progress, show_table
 
-__all__ = ["check"]
+__all__ = ["check_command"]
 
 
-def check(
+def check_command(
     names: Annotated[list[str] | None, typer.Argument(help="Only checks whose name contains one of these.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the random trials.")] = 0,
 ) -> None:
@@ -20,19 +20,18 @@ def check(
     with one_line_errors():
         from parsimo.theory_checks import standard_checks
 
-        checks = standard_checks(seed)
-        chosen = {n: c for n, c in checks.items() if not names or any(part in n for part in names)}
+        checks = standard_checks()
+        chosen = [c for c in checks if not names or any(part in c.name for part in names)]
         if not chosen:
-            kinds = sorted({name.split(" of ")[0] for name in checks})
+            kinds = sorted({check.name.split(" of ")[0] for check in checks})
             raise ValueError(f"no check is named like {', '.join(names or [])}; there are: {', '.join(kinds)}")
         rows, failed = [], []
         with progress("checks", len(chosen)) as advance:
-            for name, run_check in chosen.items():
+            for check in chosen:
                 begin = time.perf_counter()
-                evidence = run_check()
-                seconds = time.perf_counter() - begin
-                verdict = "holds" if evidence.holds else "FAILS"
-                rows.append([name, f"{evidence.trials:,}", f"{evidence.margin:.2e}", f"{seconds:.2f}", verdict])
+                evidence = check.run(seed)
+                seconds = f"{time.perf_counter() - begin:.2f}"
+                rows.append([check.name, f"{evidence.trials:,}", f"{evidence.margin:.2e}", seconds, evidence.verdict])
                 failed += [] if evidence.holds else [evidence]
                 advance(None)
     show_table("theory checks", ["claim", "trials", "worst margin", "seconds", "verdict"], rows)

@@ -13,7 +13,7 @@ from parsimo.theory_checks.clustering import (
     check_quantization_tightness,
 )
 from parsimo.theory_checks.curvature import check_curvature_theorem, check_curvature_tightness
-from parsimo.theory_checks.evidence import Evidence, Trials
+from parsimo.theory_checks.evidence import Check, Evidence, Trials
 from parsimo.theory_checks.exactness import (
     check_lipschitz_theorem,
     check_lipschitz_tightness,
@@ -27,9 +27,11 @@ from parsimo.theory_checks.family import (
     check_variational_identity,
 )
 from parsimo.theory_checks.prox import check_prox, check_subdifferential
-from parsimo.theory_checks.suite import FAMILY, PENALTIES, standard_checks
+from parsimo.theory_checks.subjects import FAMILY, PENALTIES
+from parsimo.theory_checks.suite import standard_checks
 
 __all__ = [
+    "Check",
     "Evidence",
     "Trials",
     # penalties

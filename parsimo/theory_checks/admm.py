@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from parsimo.core.problem import Composite
 from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, ZeroNorm
-from parsimo.solvers import Exact, ProximalADMM
-from parsimo.theory_checks.evidence import Evidence, Trials
+from parsimo.solvers import Exact, Inexact, Linearized, ProximalADMM
+from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 
-__all__ = ["check_certificate", "check_merit", "check_sigma_sharp"]
+__all__ = ["CHECKS", "check_certificate", "check_merit", "check_sigma_sharp"]
 
 _ROUNDING = 1e-11  # relative to the merit or to the gradients that are compared
 _HYPOTHESES = "quadratic f of any signs, convex and nonconvex penalties, with and without proximal terms"
@@ -62,13 +63,14 @@ class Quadratic:
 
 
 def check_merit(
-    x_step: Any, rng: np.random.Generator, trials: int = 40, make: Any = ProximalADMM, factor: float = 1.0
+    x_step: Any, rng: Seed = 0, trials: int = 40, make: Any = ProximalADMM, factor: float = 1.0
 ) -> Evidence:
     """Each step lowers the merit by at least the guaranteed decrease, down to no less than the objective at z.
 
     sigma is admissible, or `factor` times so. One trial in four is the quadratic -L x^2 / 2 on [-1, 1], for which the
     bound of the exact step is an equality. A dual step of the wrong sign lowers the merit too, but below the objective.
     """
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{x_step!r}: each step lowers the merit by the guaranteed decrease, to the objective at least",
         "docs/theory.md, Theorem 6.2 and Proposition 6.3",
@@ -86,8 +88,9 @@ def check_merit(
     return outcome.evidence()
 
 
-def check_certificate(x_step: Any, rng: np.random.Generator, trials: int = 40, make: Any = ProximalADMM) -> Evidence:
+def check_certificate(x_step: Any, rng: Seed = 0, trials: int = 40, make: Any = ProximalADMM) -> Evidence:
     """d = grad f(z+) + y+ - sigma dx - tau_z dz is a subgradient of f + R at z+, so that |d| bounds its certificate."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{x_step!r}: grad f(z) + y - sigma dx - tau_z dz is a subgradient of the objective at z",
         "docs/theory.md, Proposition 6.4",
@@ -105,10 +108,9 @@ def check_certificate(x_step: Any, rng: np.random.Generator, trials: int = 40, m
     return outcome.evidence()
 
 
-def check_sigma_sharp(
-    rng: np.random.Generator, trials: int = 40, make: Any = ProximalADMM, gap: float = 0.01
-) -> Evidence:
+def check_sigma_sharp(rng: Seed = 0, trials: int = 40, make: Any = ProximalADMM, gap: float = 0.01) -> Evidence:
     """On -L x^2 / 2 over [-1, 1] the exact step contracts towards 1 just above the smallest sigma, and not below it."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         "the smallest admissible sigma is sharp for m = L: above it the iterates contract, below it they do not",
         "docs/theory.md, Proposition 6.3",
@@ -147,3 +149,13 @@ def _runs(
         sigma = factor * smallest * float(rng.choice([1 + 1e-9, 1.05, 3.0]))
         solver = make(sigma=sigma, x_step=x_step, proximal_x=tau_x, proximal_z=tau_z)
         yield f"{f!r}, {g!r}, {solver!r}, x0 = {x0!r}", problem, solver, solver.init(problem, x0)
+
+
+def _checks() -> Iterator[Check]:
+    for x_step in (Exact(), Linearized(), Inexact()):
+        yield Check(16, f"merit of P-ADMM with {x_step!r}", partial(check_merit, x_step))
+        yield Check(18, f"certificate of P-ADMM with {x_step!r}", partial(check_certificate, x_step))
+    yield Check(19, "smallest sigma of P-ADMM", check_sigma_sharp)
+
+
+CHECKS = tuple(_checks())

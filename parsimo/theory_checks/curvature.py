@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 
 from parsimo.problems.exact_penalty import exactness_of
 from parsimo.problems.phi import Phi
-from parsimo.theory_checks.evidence import Evidence, Trials
-from parsimo.theory_checks.oracles import zero_norm_minimum
+from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
+from parsimo.theory_checks.oracles.enumeration import zero_norm_minimum
+from parsimo.theory_checks.subjects import FAMILY
 
-__all__ = ["check_curvature_theorem", "check_curvature_tightness"]
+__all__ = ["CHECKS", "check_curvature_theorem", "check_curvature_tightness"]
 
 _ABOVE = 1 + 1e-6  # the threshold is strict
 
@@ -26,12 +28,13 @@ def curvature_threshold(L: float, weight: float, phi: Phi) -> float | None:
 
 def check_curvature_theorem(
     phi: Any,
-    rng: np.random.Generator,
+    rng: Seed = 0,
     trials: int = 60,
     threshold: Callable[[float, float, Any], Any] = curvature_threshold,
 ) -> Evidence:
     """Above the threshold, f + weight sum h and f + weight |x|_0 have the same minimum where f has curvature at most L
     along each coordinate: f(x) = L (x - b)^2 / 2, with waves or without, and least squares in two variables."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{phi!r}: rho above the curvature threshold makes the penalty exact",
         "docs/theory.md, Theorem 3.3",
@@ -59,9 +62,10 @@ def check_curvature_theorem(
     return outcome.evidence()
 
 
-def check_curvature_tightness(phi: Any, rng: np.random.Generator, trials: int = 10, excess: float = 1.02) -> Evidence:
+def check_curvature_tightness(phi: Any, rng: Seed = 0, trials: int = 10, excess: float = 1.02) -> Evidence:
     """With a flat point `excess` times sqrt(kappa weight / L), the surrogate has a lower minimum than the zero norm for
     some f(x) = L (x - b)^2 / 2: kappa is not larger than `curvature_margin`, up to excess^2."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{phi!r}: below the curvature threshold the penalty is not exact",
         "docs/theory.md, Theorem 3.3 (tightness)",
@@ -90,3 +94,13 @@ def _plane_minimum(A: np.ndarray, b: np.ndarray, weight: float, h: Callable[[np.
         i, j = np.unravel_index(int(values.argmin()), values.shape)
         best, centers, reach = min(best, float(values[i, j])), np.array([first[i], second[j]]), reach / 20
     return best
+
+
+CHECKS = tuple(
+    Check(8, f"{about} of {name}", partial(check, member))
+    for about, check in (
+        ("curvature exactness", check_curvature_theorem),
+        ("curvature tightness", check_curvature_tightness),
+    )
+    for name, member in FAMILY.items()
+)

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
-__all__ = ["Evidence", "Trials"]
+import numpy as np
+
+__all__ = ["Check", "Evidence", "Seed", "Trials", "Verdict"]
+
+Seed = Any
+"""What `numpy.random.default_rng` takes: a number, or a generator, which is used as it is."""
+
+Verdict = Literal["holds", "fails", "untried"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +24,7 @@ class Evidence:
     Raises
     ------
     ValueError
-        If `holds` contradicts the margin or the number of trials.
+        If the verdict contradicts the margin or the number of trials.
     """
 
     claim: str
@@ -30,20 +39,24 @@ class Evidence:
     """How far the worst trial is from violating the claim, in the claim's own unit; negative where it is violated."""
     worst_case: str
     """The worst trial, as an expression to paste."""
-    holds: bool
+    verdict: Verdict
     """Whether no trial violates the claim."""
 
     def __post_init__(self) -> None:
-        if self.holds != (self.margin >= 0 and self.trials > 0):
+        if self.verdict != _verdict(self.margin, self.trials):
             raise ValueError(
-                f"Evidence: holds={self.holds} contradicts margin={self.margin} after {self.trials} trials"
+                f"Evidence: verdict={self.verdict!r} contradicts margin={self.margin} after {self.trials} trials"
             )
 
+    @property
+    def holds(self) -> bool:
+        """Whether there were trials and none violates the claim."""
+        return self.verdict == "holds"
+
     def __str__(self) -> str:
-        verdict = "holds" if self.holds else "FAILS" if self.trials else "UNTRIED"
         return (
-            f"{verdict}: {self.claim} ({self.reference}; {self.hypotheses}; {self.trials} trials, "
-            f"margin {self.margin:.3g}, worst case {self.worst_case})"
+            f"{self.verdict}: {self.claim} ({self.reference}; {self.hypotheses}; {self.trials} trials, "
+            f"margin {self.margin:.3g})\nworst case: {self.worst_case}"
         )
 
 
@@ -60,14 +73,47 @@ class Trials:
         self._texts = (claim, reference, hypotheses)
         self._count, self._margin, self._worst_case = 0, math.inf, "none"
 
-    def add(self, margin: float, case: str) -> None:
-        """One trial, its margin, and an expression that reproduces it; a margin that is NaN is a violation."""
+    def add(self, margin: float, case: str | Callable[[], str]) -> None:
+        """One trial, its margin, and an expression that reproduces it, or a function that writes it.
+
+        A margin that is NaN is a violation.
+        """
         margin = -math.inf if math.isnan(margin) else float(margin) + 0.0
         if margin < self._margin or self._count == 0:
-            self._margin, self._worst_case = margin, case
+            self._margin, self._worst_case = margin, case if isinstance(case, str) else case()
         self._count += 1
+
+    def add_all(self, margins: np.ndarray, case: Callable[[int], str]) -> None:
+        """A batch of trials; `case(k)` writes the expression that reproduces the k-th."""
+        margins = np.where(np.isnan(margins), -math.inf, margins)
+        if margins.size:
+            worst = int(margins.argmin())
+            self.add(float(margins[worst]), lambda: case(worst))
+            self._count += margins.size - 1
 
     def evidence(self) -> Evidence:
         """The outcome over all trials so far."""
-        holds = self._margin >= 0 and self._count > 0
-        return Evidence(*self._texts, self._count, self._margin, self._worst_case, holds)
+        verdict = _verdict(self._margin, self._count)
+        return Evidence(*self._texts, self._count, self._margin, self._worst_case, verdict)
+
+
+def _verdict(margin: float, trials: int) -> Verdict:
+    if not trials:
+        return "untried"
+    return "holds" if margin >= 0 else "fails"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check with its subject, ready to run: a row of the table that `parsimo check` prints."""
+
+    number: int
+    """The statement of docs/checks.md that it tries out."""
+    name: str
+    """What a user types to select it, such as "prox of MCP"."""
+    function: Callable[..., Evidence]
+    """Takes `rng` and `trials`."""
+
+    def run(self, rng: Seed = 0, trials: int | None = None) -> Evidence:
+        """The evidence of so many trials, or of the function's own number."""
+        return self.function(rng=rng) if trials is None else self.function(rng=rng, trials=trials)

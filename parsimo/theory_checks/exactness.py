@@ -7,17 +7,21 @@ all the theorem asks of it, and the minima are exact.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from parsimo.problems import Logistic, ZeroNormProblem
 from parsimo.problems.exact_penalty import exactness_of
 from parsimo.problems.mpec import zero_where_better
-from parsimo.problems.phi import Phi
-from parsimo.theory_checks.evidence import Evidence, Trials
+from parsimo.problems.phi import Phi, mcp
+from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
+from parsimo.theory_checks.subjects import FAMILY
 
 __all__ = [
+    "CHECKS",
     "check_lipschitz_theorem",
     "check_lipschitz_tightness",
     "check_never_exact",
@@ -34,7 +38,7 @@ def lipschitz_threshold(l: float, weight: float, phi: Phi) -> float | None:
 
 def check_lipschitz_theorem(
     phi: Any,
-    rng: np.random.Generator,
+    rng: Seed = 0,
     trials: int = 100,
     threshold: Callable[[float, float, Any], Any] = lipschitz_threshold,
 ) -> Evidence:
@@ -44,6 +48,7 @@ def check_lipschitz_theorem(
     f is l-Lipschitz in each coordinate and otherwise arbitrary: kinks at random in one dimension, along and across the
     axes in two, and the worst case l max(weight/l - |x|, 0).
     """
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{phi!r}: rho above the Lipschitz threshold makes the penalty exact",
         "docs/theory.md, Theorem 3.1",
@@ -76,9 +81,10 @@ def check_lipschitz_theorem(
     return outcome.evidence()
 
 
-def check_lipschitz_tightness(phi: Any, rng: np.random.Generator, trials: int = 20, excess: float = 1.02) -> Evidence:
+def check_lipschitz_tightness(phi: Any, rng: Seed = 0, trials: int = 20, excess: float = 1.02) -> Evidence:
     """With a flat point `excess` times the largest proven one, f(x) = l max(weight/l - x, 0) has a lower minimum under
     the surrogate than under the zero norm: the threshold cannot be lowered for any member of the family."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{phi!r}: below the Lipschitz threshold the penalty is not exact",
         "docs/theory.md, Theorem 3.1 (tightness)",
@@ -95,7 +101,7 @@ def check_lipschitz_tightness(phi: Any, rng: np.random.Generator, trials: int = 
 
 
 def check_zeroing(
-    problem: Any, rng: np.random.Generator, trials: int = 10, zeroing: Callable[..., Any] = zero_where_better
+    problem: Any, rng: Seed = 0, trials: int = 10, zeroing: Callable[..., Any] = zero_where_better
 ) -> Evidence:
     """The zeroing test never raises the surrogate objective, and leaves no coordinate that could be zeroed for less.
     Where rho exceeds the Lipschitz threshold it leaves none with 0 < |x_i| < a.
@@ -107,6 +113,7 @@ def check_zeroing(
     penalized = problem.penalized
     a = penalized.exactness.flat_point
     n = penalized.mpec.problem.f.shape[0]
+    rng = np.random.default_rng(rng)
     outcome = Trials("the zeroing test", "docs/theory.md, Proposition 3.5", "random points about the flat point")
     for _ in range(trials):
         x = rng.normal(size=n) * a * rng.integers(0, 2, size=n)
@@ -123,9 +130,10 @@ def check_zeroing(
     return outcome.evidence()
 
 
-def check_never_exact(h: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator, trials: int = 20) -> Evidence:
+def check_never_exact(h: Callable[[np.ndarray], np.ndarray], rng: Seed = 0, trials: int = 20) -> Evidence:
     """A function that nowhere reaches 1, such as 1 - exp(-rho x), is exact for no rho: f(x) = l max(weight/l - x, 0)
     always has a lower minimum under it, since h(rho weight / l) < 1."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         "a surrogate without a flat point is never exact", "docs/theory.md, Remark 3.6", "rho weight / l up to 30"
     )
@@ -142,3 +150,17 @@ def _rough(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     slopes = rng.normal(size=6)
     kinks = rng.uniform(points.min(), points.max(), size=6)
     return (slopes / np.abs(slopes).sum() * np.abs(points[..., None] - kinks)).sum(axis=-1)
+
+
+def _surrogate_problem() -> Any:
+    data = np.random.default_rng(1)
+    A, y = data.normal(size=(30, 12)), np.where(data.random(30) < 0.5, -1.0, 1.0)
+    return ZeroNormProblem(Logistic(A, y), 0.5).to_mpec(mcp()).penalize("exact").eliminate()
+
+
+CHECKS = (
+    *(Check(5, f"Lipschitz exactness of {n}", partial(check_lipschitz_theorem, m)) for n, m in FAMILY.items()),
+    *(Check(6, f"Lipschitz tightness of {n}", partial(check_lipschitz_tightness, m)) for n, m in FAMILY.items()),
+    Check(11, "zeroing test", partial(check_zeroing, _surrogate_problem())),
+    Check(12, "negative control", partial(check_never_exact, lambda s: -np.expm1(-s))),
+)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from parsimo.theory_checks.evidence import Evidence, Trials
-from parsimo.theory_checks.oracles import grid_supremum
+from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
+from parsimo.theory_checks.oracles.scan import grid_supremum
+from parsimo.theory_checks.subjects import FAMILY
 
-__all__ = ["check_axioms", "check_conjugate", "check_surrogate", "check_variational_identity"]
+__all__ = ["CHECKS", "check_axioms", "check_conjugate", "check_surrogate", "check_variational_identity"]
 
 _UNIT = np.linspace(0.0, 1.0, 2001)
 
 
-def check_axioms(phi: Any, rng: np.random.Generator, trials: int = 50, tolerance: float = 1e-7) -> Evidence:
+def check_axioms(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float = 1e-7) -> Evidence:
     """phi is convex with phi(1) = 1, a finite left slope at 1, and phi = 0 at its one minimizer t* in [0, 1)."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(f"{phi!r} is a member of the family", "docs/theory.md, 2", "random chords; differences at 1")
     outcome.add(tolerance - abs(_phi(phi, 1.0) - 1), "phi.value(np.ones(1))")
     outcome.add(tolerance - abs(_phi(phi, phi.minimizer)), "phi.value(np.array([phi.minimizer]))")
@@ -34,8 +37,9 @@ def check_axioms(phi: Any, rng: np.random.Generator, trials: int = 50, tolerance
     return outcome.evidence()
 
 
-def check_conjugate(phi: Any, rng: np.random.Generator, trials: int = 50, tolerance: float = 1e-8) -> Evidence:
+def check_conjugate(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float = 1e-8) -> Evidence:
     """psi*(s) = sup of s w - phi(w) over 0 <= w <= 1, taken at `maximizer(s)`."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{phi!r}: conjugate and maximizer solve max over 0 <= w <= 1 of s w - phi(w)",
         "docs/theory.md, (2.2)",
@@ -53,10 +57,9 @@ def check_conjugate(phi: Any, rng: np.random.Generator, trials: int = 50, tolera
     return outcome.evidence()
 
 
-def check_variational_identity(
-    phi: Any, rng: np.random.Generator, trials: int = 50, tolerance: float = 1e-7
-) -> Evidence:
+def check_variational_identity(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float = 1e-7) -> Evidence:
     """|x|_0 = min { sum phi(w_i) : 0 <= w <= 1, <1 - w, |x|> = 0 }, over a grid of w in each coordinate."""
+    rng = np.random.default_rng(rng)
     outcome = Trials(f"{phi!r}: |x|_0 = min of sum phi(w)", "docs/theory.md, Lemma 2.1", "x at random with zeros")
     grid = np.append(_UNIT, phi.minimizer)
     values = phi.value(grid)
@@ -68,11 +71,12 @@ def check_variational_identity(
     return outcome.evidence()
 
 
-def check_surrogate(phi: Any, rng: np.random.Generator, trials: int = 50, tolerance: float = 1e-8) -> Evidence:
+def check_surrogate(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float = 1e-8) -> Evidence:
     """h(|x|) = min over w of phi(w) + rho (1 - w) |x|: 0 at 0, rising, concave, 1 from a = phi'(1-) / rho on.
 
     And the penalty that phi hands out is weight h(|x|), with that flat point and no smaller one.
     """
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{phi!r}: the surrogate is the minimum over w, concave, rising, and flat from phi'(1-)/rho on",
         "docs/theory.md, (2.2) and Lemma 2.3",
@@ -100,3 +104,15 @@ def check_surrogate(phi: Any, rng: np.random.Generator, trials: int = 50, tolera
 
 def _phi(phi: Any, t: float) -> float:
     return float(phi.value(np.array([t]))[0])
+
+
+CHECKS = tuple(
+    Check(number, f"{about} of {name}", partial(check, member))
+    for number, about, check in (
+        (1, "variational identity", check_variational_identity),
+        (2, "conjugate", check_conjugate),
+        (3, "axioms", check_axioms),
+        (4, "surrogate", check_surrogate),
+    )
+    for name, member in FAMILY.items()
+)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from parsimo.theory_checks.evidence import Evidence, Trials
-from parsimo.theory_checks.oracles import one_sided_slope, prox_scan
+from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
+from parsimo.theory_checks.oracles.scan import one_sided_slope, prox_scan
+from parsimo.theory_checks.subjects import PENALTIES
 
-__all__ = ["check_prox", "check_subdifferential"]
+__all__ = ["CHECKS", "check_prox", "check_subdifferential"]
 
 _ROUNDING = 1e-13  # of a slope from differences, relative to values over widths
 
 
 def check_prox(
-    g: Any, rng: np.random.Generator, trials: int = 60, breakpoints: Sequence[float] = (), tolerance: float = 1e-9
+    g: Any, rng: Seed = 0, trials: int = 60, breakpoints: Sequence[float] = (), tolerance: float = 1e-9
 ) -> Evidence:
     """`prox` and `prox_set` minimize g(x) + (x - v)^2 / (2 t), and `prox_set` leaves no minimizer out.
 
@@ -30,6 +32,7 @@ def check_prox(
     tolerance : float
         On objective values; positions may differ by a thousand times the root of it.
     """
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{g!r}: prox and prox_set are the global minimizers of g(x) + (x - v)^2 / (2t)",
         "definition of the prox, by a scan of values",
@@ -55,13 +58,14 @@ def check_prox(
 
 
 def check_subdifferential(
-    g: Any, rng: np.random.Generator, trials: int = 60, breakpoints: Sequence[float] = (), tolerance: float = 1e-6
+    g: Any, rng: Seed = 0, trials: int = 60, breakpoints: Sequence[float] = (), tolerance: float = 1e-6
 ) -> Evidence:
     """`subdiff_distance` is the distance of -q from the limiting subdifferential of g.
 
     On a line, with one-sided slopes l and r of g at x, it is [l, r] where l <= r, and {l, r} at a concave kink. The
     slopes come from differences of values. And (v - p) / t must be a subgradient at p = prox(v, t).
     """
+    rng = np.random.default_rng(rng)
     outcome = Trials(
         f"{g!r}: subdiff_distance is the distance from the limiting subdifferential",
         "definition of the subdifferential, by one-sided differences",
@@ -113,3 +117,15 @@ def _input(g: Any, step_size: float, rng: np.random.Generator, breakpoints: Sequ
     if kind == 1:
         return landmark * (1 + float(rng.choice([-1, 1])) * 10 ** rng.uniform(-9, -2))
     return float(2 * max(1e-3, np.max(np.abs(landmarks))) * rng.uniform(-1, 1))
+
+
+def _checks() -> Iterator[Check]:
+    for name, (g, breakpoints) in PENALTIES.items():
+        trials = 2 if name == "polygon" else 15  # values found by numeric maximization are slow
+        yield Check(14, f"prox of {name}", partial(check_prox, g, trials=trials, breakpoints=breakpoints))
+        if name != "polygon":  # between pieces of phi it takes one of two slopes
+            function = partial(check_subdifferential, g, trials=3 * trials, breakpoints=breakpoints)
+            yield Check(18, f"subdifferential of {name}", function)
+
+
+CHECKS = tuple(_checks())

@@ -166,13 +166,13 @@ def test_check_prints_a_table_and_fails_where_a_check_does(monkeypatch):
     assert invoke("check", "nonsense").exit_code == 2
 
     import parsimo.theory_checks as checks
-    from parsimo.theory_checks import Evidence
+    from parsimo.theory_checks import Check, Evidence
 
-    broken = Evidence("two is three", "docs", "none", 1, -1.0, "2 != 3", False)
-    monkeypatch.setattr(checks, "standard_checks", lambda seed: {"two": lambda: broken})
+    broken = Check(1, "two", lambda rng: Evidence("two is three", "docs", "none", 1, -1.0, "2 != 3", "fails"))
+    monkeypatch.setattr(checks, "standard_checks", lambda: (broken,))
     ran = invoke("check")
     assert ran.exit_code == 1
-    assert "FAILS" in ran.output
+    assert "fails" in ran.output
 
 
 def test_an_interrupt_of_dense_training_ends_the_command(images, tmp_path, monkeypatch):

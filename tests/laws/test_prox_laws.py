@@ -13,7 +13,7 @@ from penalty_cases import EVEN, LIBRARIES, MAKERS, STEPS, random_cases
 
 from parsimo._array import array_namespace, device_of, to_numpy
 from parsimo.theory_checks import check_prox, check_subdifferential
-from parsimo.theory_checks.oracles import prox_scan
+from parsimo.theory_checks.oracles.scan import prox_scan
 
 RANDOM = list(random_cases())
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=40)

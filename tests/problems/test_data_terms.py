@@ -15,7 +15,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import parsimo as ps
 from parsimo._array import array_namespace, to_numpy
-from parsimo.theory_checks.oracles import difference_gradient
+from parsimo.theory_checks.oracles.differences import difference_gradient
 
 SHAPES = {"tall": (12, 5), "wide": (5, 12), "square": (6, 6), "one column": (4, 1), "one row": (1, 4)}
 

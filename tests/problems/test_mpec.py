@@ -13,7 +13,7 @@ import parsimo as ps
 from parsimo.penalties import L1, MCP
 from parsimo.problems.mpec import zero_where_better
 from parsimo.theory_checks import FAMILY
-from parsimo.theory_checks.oracles import zero_norm_minimum
+from parsimo.theory_checks.oracles.enumeration import zero_norm_minimum
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=(12, 5)), RNG.normal(size=12) * 3

@@ -12,12 +12,12 @@ import pytest
 from parsimo import theory_checks
 from parsimo.theory_checks import Evidence, Trials, standard_checks
 
-CHECKS = standard_checks()
+CHECKS = {check.name: check for check in standard_checks()}
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_check_holds(name: str):
-    evidence = CHECKS[name]()
+    evidence = CHECKS[name].run()
     assert evidence.holds, evidence
     assert evidence.trials >= 4
     assert evidence.margin < math.inf
@@ -26,49 +26,50 @@ def test_the_check_holds(name: str):
 
 def test_every_check_is_among_the_standard_ones():
     exported = {name for name in theory_checks.__all__ if name.startswith("check_")}
-    driven = {getattr(check, "func", check).__name__ for check in CHECKS.values()}
+    driven = {getattr(check.function, "func", check.function).__name__ for check in CHECKS.values()}
     assert driven == exported
 
 
 def test_every_check_is_exported():
     defined = set()
-    for path in Path(theory_checks.__file__).parent.glob("*.py"):
+    for path in Path(theory_checks.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text())
         defined |= {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.name.startswith("check_")}
     assert defined == {name for name in theory_checks.__all__ if name.startswith("check_")}
 
 
 def test_checks_repeat():
-    first = standard_checks(seed=5)["Lloyd's descent"]()
-    assert first == standard_checks(seed=5)["Lloyd's descent"]()
-    assert first != standard_checks(seed=6)["Lloyd's descent"]()
+    check = CHECKS["Lloyd's descent"]
+    assert check.run(5) == check.run(5)
+    assert check.run(5) != check.run(6)
+    assert check.run(5, trials=7).trials < check.run(5).trials
 
 
 def test_evidence_reads_as_a_sentence():
-    held = Evidence("two is even", "Euclid", "none", 3, 0.5, "2 % 2", True)
-    assert str(held) == "holds: two is even (Euclid; none; 3 trials, margin 0.5, worst case 2 % 2)"
-    assert str(Evidence("one is even", "nobody", "none", 1, -1.0, "1 % 2", False)).startswith("FAILS: one is even")
-    assert str(Trials("c", "r", "h").evidence()).startswith("UNTRIED: c")
+    held = Evidence("two is even", "Euclid", "none", 3, 0.5, "2 % 2", "holds")
+    assert str(held) == "holds: two is even (Euclid; none; 3 trials, margin 0.5)\nworst case: 2 % 2"
+    assert str(Evidence("one is even", "nobody", "none", 1, -1.0, "1 % 2", "fails")).startswith("fails: one is even")
+    assert str(Trials("c", "r", "h").evidence()).startswith("untried: c")
 
 
 def test_evidence_cannot_contradict_itself():
-    for trials, margin, holds in ((3, -0.1, True), (3, math.nan, True), (0, 1.0, True), (3, 0.1, False)):
-        with pytest.raises(ValueError, match=f"holds={holds} contradicts margin"):
-            Evidence("c", "r", "h", trials, margin, "w", holds)
+    for trials, margin, verdict in ((3, -0.1, "holds"), (3, math.nan, "holds"), (0, 1.0, "holds"), (3, 0.1, "fails")):
+        with pytest.raises(ValueError, match=f"verdict='{verdict}' contradicts margin"):
+            Evidence("c", "r", "h", trials, margin, "w", verdict)  # type: ignore[arg-type]
 
 
 def test_the_worst_trial_is_kept():
     outcome = Trials("c", "r", "h")
     for margin in (3.0, 1.0, 2.0):
         outcome.add(margin, f"case {margin}")
-    assert outcome.evidence() == Evidence("c", "r", "h", 3, 1.0, "case 1.0", True)
+    assert outcome.evidence() == Evidence("c", "r", "h", 3, 1.0, "case 1.0", "holds")
     outcome.add(math.nan, "not a number")
     outcome.add(-5.0, "case -5")
-    assert outcome.evidence() == Evidence("c", "r", "h", 5, -math.inf, "not a number", False)
+    assert outcome.evidence() == Evidence("c", "r", "h", 5, -math.inf, "not a number", "fails")
     assert not Trials("c", "r", "h").evidence().holds
 
 
 def test_the_worst_case_can_be_pasted():
-    evidence = CHECKS["prox of MCP"]()
+    evidence = CHECKS["prox of MCP"].run()
     g = theory_checks.PENALTIES["MCP"][0]
     assert np.size(eval(evidence.worst_case, {"g": g, "np": np})) >= 1

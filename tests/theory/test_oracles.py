@@ -9,14 +9,9 @@ import pytest
 
 from parsimo.penalties import L1, Box, CappedL1, Clustering, ZeroNorm
 from parsimo.problems import LeastSquares
-from parsimo.theory_checks.oracles import (
-    difference_gradient,
-    grid_supremum,
-    one_sided_slope,
-    prox_scan,
-    scan,
-    zero_norm_minimum,
-)
+from parsimo.theory_checks.oracles.differences import difference_gradient
+from parsimo.theory_checks.oracles.enumeration import zero_norm_minimum
+from parsimo.theory_checks.oracles.scan import grid_supremum, one_sided_slope, prox_scan, scan
 
 
 def test_scan_finds_every_minimizer_of_a_double_well():

@@ -347,7 +347,7 @@ def test_a_uniform_quantizer_is_no_lloyd_max_quantizer():
     def uniform(line: Line, k: int, distance: Any) -> np.ndarray:
         return np.linspace(-1.5, 1.5, k)
 
-    assert not check_lloyd_max(uniform).holds
+    assert not check_lloyd_max(best=uniform).holds
 
 
 class Wandering(Line):

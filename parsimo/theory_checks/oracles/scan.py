@@ -1,9 +1,7 @@
-"""Slow answers that are right by definition: scans, enumerations and differences, which share no formula with the
-code under test."""
+"""Minima, suprema and slopes on a line, from the values of a function alone."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
@@ -12,12 +10,10 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "difference_gradient",
     "grid_supremum",
     "one_sided_slope",
     "prox_scan",
     "scan",
-    "zero_norm_minimum",
 ]
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -99,12 +95,6 @@ def grid_supremum(function: Callable[[np.ndarray], np.ndarray], low: float, high
     return float(values.max())
 
 
-def difference_gradient(f: Any, x: np.ndarray, step: float = 1e-5) -> np.ndarray:
-    """Central differences of f at x."""
-    shifts = step * np.eye(x.size)
-    return np.array([(f.value(x + e) - f.value(x - e)) / (2 * step) for e in shifts])
-
-
 def one_sided_slope(g: Any, x: float, side: int, step: float = 1e-6) -> float:
     """lim (g(x + side h) - g(x)) / h as h falls to 0; infinity at a jump, or at the end of the domain.
 
@@ -120,26 +110,3 @@ def one_sided_slope(g: Any, x: float, side: int, step: float = 1e-6) -> float:
     if abs(fall) < rounding / widths[2] or abs(next_fall) > 0.99 * abs(fall):  # nothing left but rounding
         return third
     return third - next_fall**2 / (next_fall - fall)
-
-
-def zero_norm_minimum(A: np.ndarray, b: np.ndarray, weight: float) -> tuple[float, np.ndarray]:
-    """Global minimum of |A x - b|^2 / 2 + weight |x|_0 and a minimizer, by least squares on every support.
-
-    Raises
-    ------
-    ValueError
-        If A has more than 10 columns.
-    """
-    n = A.shape[1]
-    if n > 10:
-        raise ValueError(f"zero_norm_minimum: 2^{n} supports are too many; take at most 10 columns")
-    best, minimizer = math.inf, np.zeros(n)
-    for size in range(n + 1):
-        for support in itertools.combinations(range(n), size):
-            x = np.zeros(n)
-            columns = list(support)
-            x[columns] = np.linalg.lstsq(A[:, columns], b, rcond=None)[0]
-            value = float(np.sum((A @ x - b) ** 2)) / 2 + weight * size
-            if value < best:
-                best, minimizer = value, x
-    return best, minimizer
