@@ -20,6 +20,7 @@ from torch import nn
 
 from parsimo.neural import networks
 from parsimo.neural.batches import TensorBatches
+from parsimo.neural.bounds import OnBall, on_ball
 from parsimo.neural.dense import train
 from parsimo.neural.outcome import Outcome
 from parsimo.neural.pruning import prune
@@ -27,7 +28,18 @@ from parsimo.neural.quantization import quantize
 from parsimo.neural.smooth import TorchSmooth
 from parsimo.neural.storage import read_into
 
-__all__ = ["Outcome", "TensorBatches", "TorchSmooth", "load", "networks", "prune", "quantize", "train"]
+__all__ = [
+    "OnBall",
+    "Outcome",
+    "TensorBatches",
+    "TorchSmooth",
+    "load",
+    "networks",
+    "on_ball",
+    "prune",
+    "quantize",
+    "train",
+]
 
 
 def load(path: str | Path, into: nn.Module) -> nn.Module:
