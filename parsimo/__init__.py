@@ -22,7 +22,15 @@ from parsimo.core import (
     natural_residual,
 )
 from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, SeparableSum, ZeroNorm
-from parsimo.problems import ClusteringProblem, LeastSquares, Logistic, ZeroNormProblem, phi
+from parsimo.problems import (
+    ClusteringProblem,
+    HarmonicClustering,
+    LeastSquares,
+    Logistic,
+    SoftMinClustering,
+    ZeroNormProblem,
+    phi,
+)
 from parsimo.solvers import (
     AlternatingMinimization,
     Exact,
@@ -43,6 +51,8 @@ __all__ = [
     "ClusteringProblem",
     "LeastSquares",
     "Logistic",
+    "SoftMinClustering",
+    "HarmonicClustering",
     "phi",
     # penalties
     "ZeroNorm",

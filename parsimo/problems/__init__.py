@@ -5,15 +5,18 @@ from parsimo.problems.clustering import ClusteringProblem
 from parsimo.problems.data_terms import LeastSquares, Logistic
 from parsimo.problems.exact_penalty import PenalizedMPEC
 from parsimo.problems.mpec import MPEC, ZeroNormProblem
+from parsimo.problems.soft_clustering import HarmonicClustering, SoftMinClustering
 from parsimo.problems.surrogate import PhiPenalty, SurrogateProblem
 
 __all__ = [
     "MPEC",
     "ClusteringProblem",
+    "HarmonicClustering",
     "LeastSquares",
     "Logistic",
     "PenalizedMPEC",
     "PhiPenalty",
+    "SoftMinClustering",
     "SurrogateProblem",
     "ZeroNormProblem",
     "phi",
