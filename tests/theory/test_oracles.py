@@ -11,7 +11,15 @@ from parsimo.penalties import L1, Box, CappedL1, Clustering, ZeroNorm
 from parsimo.problems import LeastSquares
 from parsimo.theory_checks.oracles.differences import difference_gradient
 from parsimo.theory_checks.oracles.enumeration import zero_norm_minimum
-from parsimo.theory_checks.oracles.scan import grid_supremum, one_sided_slope, prox_scan, scan
+from parsimo.theory_checks.oracles.scan import (
+    entrywise,
+    grid_supremum,
+    line_minima,
+    one_sided_slope,
+    prox_minima,
+    prox_scan,
+    scan,
+)
 
 
 def test_scan_finds_every_minimizer_of_a_double_well():
@@ -52,6 +60,105 @@ def test_prox_scan_against_hand_computations():
     assert prox_scan(Clustering(9.0, np.array([0.0, 1.0])), 0.5, 1.0, (0.0, 0.5, 1.0))[1] == pytest.approx(
         [0.0, 1.0], abs=1e-6
     )
+
+
+def test_line_minima_zooms_many_lines_at_once_into_kinks_off_the_grid():
+    """|x - kink| + slope (x - kink) on 3,000 lines, more than one block of them; each has its own kink."""
+    kinks = np.random.default_rng(0).uniform(-3, 3, 3000)
+    values, where = line_minima(
+        lambda rows, x: np.abs(x - kinks[rows, None]), np.tile(np.linspace(-4, 4, 9), (3000, 1))
+    )
+    assert values.shape == where.shape == (3000, 4)
+    np.testing.assert_allclose(values[:, 0], 0, atol=1e-10)
+    np.testing.assert_allclose(where[:, 0], kinks, atol=1e-10)
+    assert np.isinf(values[:, 1:]).all()
+    assert np.isnan(where[:, 1:]).all()
+
+
+def test_line_minima_ranks_valleys_by_their_floor_and_not_by_the_grid():
+    """At the points the left valley is the lower one; its floor is at 1, that of the right one at 0."""
+    values, where = line_minima(
+        lambda rows, x: np.minimum(1 + (x + 1.02) ** 2, 20 * np.abs(x - 1.49)), np.linspace(-3.0, 3.0, 13)[None]
+    )
+    np.testing.assert_allclose(values[0, :2], [0, 1], atol=1e-10)
+    np.testing.assert_allclose(where[0, :2], [1.49, -1.02], atol=1e-6)
+
+
+def test_prox_minima_against_formulas_at_every_step():
+    """The oracle knows no formula: L1, the zero norm and the squared clusters by hand, at steps 1e-3 to 1e3."""
+    rng = np.random.default_rng(1)
+    n = 4000
+    step, v = 10 ** rng.uniform(-3, 3, n), rng.normal(size=n) * 10 ** rng.uniform(-3, 2, n)
+    size = np.abs(v)
+    quadratic = v**2 / (2 * step)
+    known = {
+        L1(0.7): np.where(size > 0.7 * step, 0.7 * size - 0.245 * step, quadratic),
+        ZeroNorm(0.7): np.minimum(0.7, quadratic),
+        Clustering(0.7, np.array([0.0]), "squared"): 0.35 * v**2 / (1 + 0.7 * step),
+    }
+    for g, expected in known.items():
+        least, _ = prox_minima(entrywise(g), v, step)
+        np.testing.assert_allclose(least, expected, rtol=1e-10, atol=1e-14, err_msg=repr(g))
+
+
+def test_prox_minima_sees_the_lower_end_of_a_jump():
+    """g jumps from 0 to 1 right of 1: for v = 1 + d the minimizer is 1, for d up to sqrt(2 step)."""
+    v = 1 + 0.999 * math.sqrt(0.02) * np.array([1e-6, 1e-3, 1.0])
+    least, where = prox_minima(lambda x: (x > 1) * 1.0, v, np.full(3, 0.01), (1.0,))
+    np.testing.assert_allclose(least, (v - 1) ** 2 / 0.02, rtol=1e-12)
+    np.testing.assert_array_equal(where[:, 0], 1.0)
+
+
+@pytest.mark.parametrize("width", [1e-1, 1e-3, 1e-5])
+def test_prox_minima_finds_narrow_basins_at_breakpoints(width: float):
+    """A parabola of depth 1 and half-width `width` about 2, whose floor the parabola x^2 / 10 moves a little."""
+    least, where = prox_minima(
+        lambda x: np.minimum(((x - 2) / width) ** 2, 1.0), np.array([0.0]), np.array([5.0]), (2.0,)
+    )
+    floor = 2 - 0.4 / (0.2 + 2 / width**2)
+    assert least[0] == pytest.approx(((floor - 2) / width) ** 2 + floor**2 / 10, rel=1e-12)
+    assert where[0, 0] == pytest.approx(floor, abs=1e-7 * width + 1e-15)
+
+
+def test_prox_minima_finds_the_shallow_valley_before_a_concave_kink():
+    """Capped l1 at a + tau / (2a): the valleys at v - tau / a and at v tie; the first is within 4e-4 of the kink."""
+    step, weight, a = 1e-3, 0.7, 0.8
+    tie = a + step * weight / (2 * a)
+    least, where = prox_minima(entrywise(CappedL1(weight, a)), np.array([tie]), np.array([step]), (-a, a))
+    assert least[0] == pytest.approx(weight, abs=1e-13)
+    found = np.sort(where[0][~np.isnan(where[0])])
+    assert found[0] == pytest.approx(tie - step * weight / a, abs=1e-6)
+    assert found[-1] == tie
+
+
+def test_prox_minima_asks_values_alone_where_there_are_no_terms():
+    class Values:
+        def value(self, x: np.ndarray) -> float:
+            assert x.shape == (1,)
+            return float(np.abs(x).sum())
+
+    v, step = np.array([-2.0, 0.1, 3.0]), np.array([0.5, 1.0, 2.0])
+    expected, _ = prox_minima(entrywise(L1(1.0)), v, step)
+    least, _ = prox_minima(entrywise(Values()), v, step)
+    np.testing.assert_array_equal(least, expected)
+
+
+def test_prox_minima_of_functions_below_zero_takes_their_bound():
+    """g = -exp(-(x - 2)^2) has its well beyond the radius of a nonnegative function that is 0 at v."""
+    well = lambda x: -np.exp(-((x - 2.0) ** 2))  # noqa: E731
+    v, step = np.array([0.0]), np.array([4.0])
+    least, _ = prox_minima(well, v, step, (2.0,), lower=-1.0)
+    x = np.linspace(-3, 4, 700_001)
+    assert least[0] == pytest.approx(float((well(x) + x**2 / 8).min()), abs=1e-10)
+
+
+def test_prox_minima_needs_a_point_of_the_domain():
+    with pytest.raises(
+        ValueError, match=r"at v = 3.0, g is infinite at 0, at v and at every one of the breakpoints \(\)"
+    ):
+        prox_minima(entrywise(Box(1.0, 2.0)), np.array([1.5, 3.0]), np.array([1.0, 1.0]))
+    least, where = prox_minima(entrywise(Box(1.0, 2.0)), np.array([3.0]), np.array([1.0]), (1.0, 2.0))
+    assert (least[0], where[0, 0]) == (0.5, 2.0)
 
 
 def test_grid_supremum():
