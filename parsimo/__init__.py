@@ -21,7 +21,19 @@ from parsimo.core import (
     certificate,
     natural_residual,
 )
-from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, SeparableSum, ZeroNorm
+from parsimo.penalties import (
+    L1,
+    MCP,
+    SCAD,
+    Box,
+    CappedL1,
+    Clustering,
+    Group,
+    SeparableSum,
+    Spectral,
+    ZeroNorm,
+    ZeroNormBall,
+)
 from parsimo.problems import (
     ClusteringProblem,
     HarmonicClustering,
@@ -63,6 +75,9 @@ __all__ = [
     "Box",
     "Clustering",
     "SeparableSum",
+    "Group",
+    "Spectral",
+    "ZeroNormBall",
     "Zero",
     "Traits",
     # solvers

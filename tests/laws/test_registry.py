@@ -13,8 +13,8 @@ from parsimo import penalties
 from parsimo.penalties import REGISTRY
 from parsimo.theory_checks import PENALTIES
 
-COMPOSITES = {"SeparableSum", "ClusterSpread"}
-"""Made of other penalties, or of a whole cluster; they have tests of their own."""
+COMPOSITES = {"SeparableSum", "ClusterSpread", "Group", "Spectral", "ZeroNormBall"}
+"""Made of other penalties, or not separable; they have tests of their own."""
 
 
 def public_penalties() -> dict[str, type]:
