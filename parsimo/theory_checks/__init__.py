@@ -6,11 +6,10 @@ the same checks, on right objects and, in the tests, on broken ones.
 
 from parsimo.theory_checks.admm import check_certificate, check_merit, check_sigma_sharp
 from parsimo.theory_checks.clustering import (
-    check_best_codebook,
-    check_descent,
-    check_lloyd_max,
+    check_cluster_prox,
     check_quantization,
     check_quantization_tightness,
+    check_rounding,
 )
 from parsimo.theory_checks.curvature import check_curvature_theorem, check_curvature_tightness
 from parsimo.theory_checks.evidence import Check, Evidence, Trials
@@ -27,6 +26,14 @@ from parsimo.theory_checks.family import (
     check_variational_identity,
 )
 from parsimo.theory_checks.prox import check_prox, check_subdifferential
+from parsimo.theory_checks.quantizers import (
+    check_best_codebook,
+    check_binning,
+    check_descent,
+    check_lloyd_max,
+    check_split_order,
+)
+from parsimo.theory_checks.soft_clustering import check_harmonic, check_soft_min
 from parsimo.theory_checks.subjects import FAMILY, PENALTIES
 from parsimo.theory_checks.suite import standard_checks
 
@@ -50,11 +57,18 @@ __all__ = [
     "check_never_exact",
     "check_zeroing",
     # clustering
-    "check_best_codebook",
-    "check_descent",
-    "check_lloyd_max",
+    "check_cluster_prox",
+    "check_harmonic",
     "check_quantization",
     "check_quantization_tightness",
+    "check_rounding",
+    "check_soft_min",
+    # quantizers
+    "check_best_codebook",
+    "check_binning",
+    "check_descent",
+    "check_lloyd_max",
+    "check_split_order",
     # P-ADMM
     "check_certificate",
     "check_merit",

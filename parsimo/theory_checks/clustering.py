@@ -1,31 +1,24 @@
-"""Clustering: when the absolute distance quantizes exactly, and that codebooks are optimal."""
+"""Clustering: when a distance quantizes exactly, what rounding costs, and which representative wins."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from parsimo.penalties import Clustering
 from parsimo.penalties.clustering import Distance
-from parsimo.penalties.codebook import Line, best_codebook
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
+from parsimo.theory_checks.oracles.scan import scan
 
 __all__ = [
     "CHECKS",
-    "LLOYD_MAX",
-    "check_best_codebook",
-    "check_descent",
-    "check_lloyd_max",
+    "check_cluster_prox",
     "check_quantization",
     "check_quantization_tightness",
+    "check_rounding",
 ]
-
-LLOYD_MAX = {2: 0.363380, 3: 0.190174, 4: 0.117482, 8: 0.034548}
-"""Distortion of the optimal k-level quantizer of a standard Gaussian variable (Max 1960; docs/theory.md, 5.2)."""
 
 
 def check_quantization(
@@ -88,105 +81,115 @@ def check_quantization_tightness(rng: Seed = 0, trials: int = 20, deficit: float
     return outcome.evidence()
 
 
-def check_best_codebook(rng: Seed = 0, trials: int = 40, best: Callable[..., np.ndarray] = best_codebook) -> Evidence:
-    """No codebook has a lower cost than `best`, by trying all means, or medians, of all intervals of sorted values."""
-    rng = np.random.default_rng(rng)
-    outcome = Trials(
-        "best_codebook minimizes sum_i min_j r(|x_i - c_j|)",
-        "docs/theory.md, Proposition 5.2",
-        "up to 8 values, with repetitions; with and without a pinned representative",
-    )
-    for trial in range(trials):
-        n, k = int(rng.integers(1, 9)), int(rng.integers(1, 5))
-        distance: Distance = "squared" if trial % 2 else "absolute"
-        values = rng.normal(size=n) if trial % 3 else rng.integers(-2, 3, size=n).astype(float)
-        pinned = None if trial % 4 < 2 else 0.0
-        codebook = best(Line.of(values), k, distance, pinned)
-        case = f"best_codebook(Line.of(np.array({values.tolist()!r})), {k}, {distance!r}, {pinned!r})"
-        least = _brute_force(np.sort(values), k, distance, pinned)
-        outcome.add(1e-10 - abs(cost(values, codebook, distance) - least), case)
-        allowed = 1 <= codebook.size <= k and (pinned is None or pinned in codebook)
-        outcome.add(0.0 if allowed and (np.diff(codebook) > 0).all() else -1.0, case)
-    return outcome.evidence()
+def squared(weight: float, codebook: np.ndarray) -> Clustering:
+    """weight sum_i min_j (x_i - c_j)^2 / 2."""
+    return Clustering(weight, codebook, "squared")
 
 
-def check_descent(rng: Seed = 0, trials: int = 60, line: Callable[..., Line] = Line.of) -> Evidence:
-    """Lloyd's descent never raises the cost of the codebook it starts from, and is never below the exact optimum."""
-    rng = np.random.default_rng(rng)
-    outcome = Trials(
-        "descent lies between its start and the exact optimum",
-        "docs/theory.md, Proposition 5.2",
-        "40 values in clumps, random starts, with and without a pinned representative",
-    )
-    for trial in range(trials):
-        k, pinned = int(rng.integers(1, 6)), None if trial % 3 else 0.0
-        distance: Distance = "squared" if trial % 2 else "absolute"
-        values = np.round(rng.normal(size=40) * 0.3 + rng.integers(-2, 3, size=40), 2)
-        start = np.unique(np.append(rng.choice(values, size=k - 1), rng.normal() if pinned is None else pinned))
-        end = line(values).descend(start, distance, 0.0, pinned)
-        arguments = f"np.array({start.tolist()!r}), {distance!r}, 0.0, {pinned!r}"
-        case = f"Line.of(np.array({values.tolist()!r})).descend({arguments})"
-        optimum = cost(values, best_codebook(Line.of(values), start.size, distance, pinned), distance)
-        reached = cost(values, end, distance)
-        outcome.add(1e-10 + min(cost(values, start, distance) - reached, reached - optimum), case)
-        outcome.add(0.0 if pinned is None or pinned in end else -1.0, case)
-    return outcome.evidence()
+def rounding_cost(gradient_norm: float, weight: float, lipschitz: float) -> float:
+    """|grad f|^2 / weight + L |grad f|^2 / (2 weight^2)."""
+    return gradient_norm**2 / weight + lipschitz * gradient_norm**2 / (2 * weight**2)
 
 
-def check_lloyd_max(
-    rng: Seed = 0, trials: int = 4, best: Callable[..., np.ndarray] = best_codebook, tolerance: float = 2e-3
+def check_rounding(
+    rng: Seed = 0,
+    trials: int = 30,
+    penalty: Callable[..., Any] = squared,
+    allowed: Callable[[float, float, float], float] = rounding_cost,
 ) -> Evidence:
-    """The optimal codebook of 1500 quantiles of a Gaussian variable has the known optimal distortion for the Gaussian
-    itself, and no less.
+    """Where f + (weight/2) sum_i min_j (x_i - c_j)^2 is stationary, off midpoints, d_i = |grad_i f| / weight, and
+    rounding x raises f by at most |grad f|^2 / weight + L |grad f|^2 / (2 weight^2).
 
-    Nothing is random; `trials` numbers of values are tried, of 2, 3, 4 and 8.
+    Stationary points are limits of proximal gradient. Every other f has Hessian L I, where the bound is attained.
+
+    Parameters
+    ----------
+    penalty : callable
+        (weight, codebook) -> the penalty under test.
+    allowed : callable
+        (|grad f|, weight, L) -> the bound under test.
     """
+    rng = np.random.default_rng(rng)
     outcome = Trials(
-        "the optimal codebook of a Gaussian sample is the Lloyd-Max quantizer",
-        "docs/theory.md, 5.2",
-        "distortion under the Gaussian density, relative to the known optimum",
+        "the squared distance leaves d_i = |grad_i f| / weight, and rounding costs no more than that allows",
+        "docs/theory.md, Proposition 5.4",
+        "quadratic f of three variables, convex or not, weight at least L",
     )
-    values = _gaussian_quantiles(1500)
-    for k, optimum in list(LLOYD_MAX.items())[:trials]:
-        ratio = gaussian_distortion(best(Line.of(values), k, "squared")) / optimum
-        outcome.add(min(1 + tolerance - ratio, ratio - 1 + 1e-5), f"k={k}")
+    for trial in range(trials):
+        L, k = 10 ** rng.uniform(-1, 1), int(rng.integers(1, 5))
+        weight, codebook, b = L * 10 ** rng.uniform(0, 1.5), np.sort(rng.uniform(-2, 2, size=k)), L * rng.normal(size=3)
+        Q = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        H = L * np.eye(3) if trial % 2 else Q @ np.diag(L * np.array([1.0, rng.random(), -rng.random() / 2])) @ Q.T
+        g, x = penalty(weight, codebook), rng.normal(size=3)
+        for _ in range(300):  # each step contracts by 5/6 or more: f + g has curvature weight - L/2 > 0 in each cell
+            x = g.prox(x - (H @ x - b) / (2 * L), 1 / (2 * L))
+        gradient = H @ x - b
+        gaps = x[:, None] - codebook
+        rounded = codebook[np.abs(gaps).argmin(axis=1)]
+        rise = (rounded @ H @ rounded - x @ H @ x) / 2 - b @ (rounded - x)
+        norm, scale = float(np.linalg.norm(gradient)), 1e-9 * (weight + L)
+        case = f"{L=!r}, {weight=!r}, codebook=np.array({codebook.tolist()!r}), H=np.array({H.tolist()!r}), "
+        case += f"b=np.array({b.tolist()!r}), x=np.array({x.tolist()!r})"
+        outcome.add(scale - float(np.abs(weight * np.abs(x - rounded) - np.abs(gradient)).max()), case)
+        outcome.add(scale + allowed(norm, weight, L) - float(rise), case)
     return outcome.evidence()
 
 
-def cost(values: np.ndarray, codebook: np.ndarray, distance: str) -> float:
-    """sum_i min_j r(|x_i - c_j|), as it is written."""
-    d = np.abs(values[:, None] - codebook[None, :]).min(axis=1)
-    return float(np.sum(d if distance == "absolute" else d * d / 2))
+def check_cluster_prox(rng: Seed = 0, trials: int = 40, penalty: Callable[..., Any] = Clustering) -> Evidence:
+    """The representative nearest to the prox input wins; both do at midpoints and there alone, and the prox jumps
+    there by tau gap / (1 + tau), or by min(gap, 2 tau) for the absolute distance.
+
+    Against the prox of each representative alone, by a scan of its objective.
+
+    Parameters
+    ----------
+    penalty : callable
+        (weight, codebook, distance) -> the penalty under test.
+    """
+    rng = np.random.default_rng(rng)
+    outcome = Trials(
+        "the representative nearest to the prox input wins; at midpoints two do",
+        "docs/theory.md, Proposition 5.5",
+        "codebooks of up to 5 multiples of 1/8, whose midpoints are exact; v at them, near them, and anywhere",
+    )
+    for trial in range(trials):
+        distance: Distance = "squared" if trial % 2 else "absolute"
+        codebook = np.sort(rng.choice(np.arange(-16, 17), size=int(rng.integers(2, 6)), replace=False)) / 8
+        weight, step_size, lower = 10 ** rng.uniform(-1, 1), 10 ** rng.uniform(-1, 1), rng.integers(codebook.size - 1)
+        gap, midpoint = float(codebook[lower + 1] - codebook[lower]), float(codebook[lower : lower + 2].mean())
+        v = (midpoint, midpoint + gap * 1e-4 * rng.choice([-1.0, 1.0]), 3 * rng.normal())[trial % 3]
+        g = penalty(weight, codebook, distance)
+        alone = [_alone(v, step_size, weight, c, distance) for c in codebook.tolist()]
+        least = min(value for value, _ in alone)
+        nearest = np.abs(v - codebook)
+        winners = sorted(alone[j][1] for j in np.flatnonzero(nearest == nearest.min()))
+        book = f"np.array({codebook.tolist()!r})"
+        case = f"Clustering({weight!r}, {book}, {distance!r}).prox_set({v!r}, {step_size!r})"
+        outcome.add(1e-9 * (1 + least) - (alone[int(nearest.argmin())][0] - least), case)
+        listed, returned = g.prox_set(v, step_size), float(g.prox(np.array([v]), step_size)[0])
+        outcome.add(0.0 if len(listed) == len(winners) else -1.0, case)
+        outcome.add(1e-5 - max(min(abs(x - p) for p in listed) for x in (*winners, returned)), case)
+        if v == midpoint:
+            tau = step_size * weight
+            jump = tau * gap / (1 + tau) if distance == "squared" else min(gap, 2 * tau)
+            outcome.add(1e-9 - abs(listed[-1] - listed[0] - jump), case)
+    return outcome.evidence()
 
 
-def gaussian_distortion(codebook: np.ndarray) -> float:
-    """E min_j (X - c_j)^2 for a standard Gaussian X, by integration of each cell."""
-    edges = np.concatenate([[-np.inf], (codebook[1:] + codebook[:-1]) / 2, [np.inf]])
-    with np.errstate(invalid="ignore"):
-        density = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi)
-        tail = np.where(np.isfinite(edges), edges * density, 0.0)
-    mass = np.diff(ndtr(edges))
-    first, second = -np.diff(density), mass - np.diff(tail)
-    return float(np.sum(second - 2 * codebook * first + codebook**2 * mass))
+def _alone(v: float, step_size: float, weight: float, c: float, distance: Distance) -> tuple[float, float]:
+    """The minimum of weight r(|x - c|) + (x - v)^2 / (2 step_size) and its one minimizer, between c and v."""
 
+    def objective(x: float) -> float:
+        d = abs(x - c)
+        return weight * (d if distance == "absolute" else d * d / 2) + (x - v) ** 2 / (2 * step_size)
 
-def _gaussian_quantiles(n: int) -> np.ndarray:
-    return ndtri((np.arange(n) + 0.5) / n)
-
-
-def _brute_force(values: np.ndarray, k: int, distance: str, pinned: float | None) -> float:
-    center = np.median if distance == "absolute" else np.mean
-    n = values.size
-    centers = sorted({float(center(values[i:j])) for i in range(n) for j in range(i + 1, n + 1)})
-    free, fixed = (k, []) if pinned is None else (k - 1, [pinned])
-    books = itertools.combinations(centers, min(free, len(centers)))
-    return min(cost(values, np.array([*book, *fixed]), distance) for book in books)
+    least, minimizers = scan(objective, (c, (c + v) / 2, v))
+    return least, minimizers[0]
 
 
 CHECKS = (
     Check(23, "exact quantization", check_quantization),
     Check(23, "exact quantization, tightness", check_quantization_tightness),
-    Check(26, "best codebook", check_best_codebook),
-    Check(26, "Lloyd's descent", check_descent),
-    Check(27, "Lloyd-Max constants", check_lloyd_max),
+    Check(23, "rounding after the squared distance", check_rounding),
+    Check(24, "prox of clusters, nearest to the input", check_cluster_prox),
 )

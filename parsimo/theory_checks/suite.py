@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from parsimo.theory_checks import admm, clustering, curvature, exactness, family, prox
+from parsimo.theory_checks import admm, clustering, curvature, exactness, family, prox, quantizers, soft_clustering
 from parsimo.theory_checks.evidence import Check
 
 __all__ = ["standard_checks"]
 
-_MODULES = (family, exactness, curvature, prox, admm, clustering)
+_MODULES = (family, exactness, curvature, prox, admm, clustering, soft_clustering, quantizers)
 
 
 def standard_checks() -> tuple[Check, ...]:

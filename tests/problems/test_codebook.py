@@ -9,7 +9,7 @@ import pytest
 
 from parsimo.penalties import Clustering, codebook
 from parsimo.penalties.codebook import Line, best_codebook
-from parsimo.theory_checks.clustering import cost
+from parsimo.theory_checks.quantizers import cost
 
 DISTANCES = ("absolute", "squared")
 

@@ -385,4 +385,13 @@ def test_every_check_of_this_package_has_a_planted_fault():
     """Those of P-ADMM have theirs beside the solvers' tests."""
     here = set(globals())
     checks = {name for name in theory_checks.__all__ if name.startswith("check_")}
-    assert checks - here == {"check_certificate", "check_merit", "check_sigma_sharp"}
+    beside_the_solvers = {"check_certificate", "check_merit", "check_sigma_sharp"}
+    of_clustering = {
+        "check_binning",
+        "check_cluster_prox",
+        "check_harmonic",
+        "check_rounding",
+        "check_soft_min",
+        "check_split_order",
+    }
+    assert checks - here == beside_the_solvers | of_clustering
