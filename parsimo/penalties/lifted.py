@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from typing import Any
 
 from parsimo._array import Array, norm
 from parsimo.core.functions import Traits
@@ -37,7 +38,8 @@ class Lifted(ABC):
     @property
     def traits(self) -> Traits:
         """Those of the even penalty, but not separable (docs/theory.md, Proposition 4.15)."""
-        return replace(self._scalar.traits, separable=False)
+        scalar: Any = self._scalar
+        return replace(scalar.traits, separable=False)
 
     def value(self, x: Array) -> float:
         """g(x)."""

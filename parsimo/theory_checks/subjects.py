@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, ZeroNorm
+from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, Group, Spectral, ZeroNorm, ZeroNormBall
 from parsimo.problems import phi
 
-__all__ = ["FAMILY", "PENALTIES"]
+__all__ = ["FAMILY", "PENALTIES", "STRUCTURED"]
 
 FAMILY = {
     "capped_l1": phi.capped_l1(),
@@ -50,3 +50,20 @@ PENALTIES: dict[str, tuple[Any, tuple[float, ...]]] = {
     ),
 }
 """Penalties with a scalar weight, each with its jumps and kinks other than 0."""
+
+_LABELS, _FACTORS = np.array([0, 1, 0, -1]), np.array([1.0, 0.5])
+
+STRUCTURED: dict[str, tuple[Any, tuple[int, ...]]] = {
+    **{
+        f"groups, {name}": (Group(PENALTIES[name][0], _LABELS, _FACTORS), (4,))
+        for name in ("ZeroNorm", "L1", "CappedL1", "MCP", "SCAD")
+    },
+    "columns, ZeroNorm": (Group.columns(ZeroNorm(0.7), (2, 2)), (4,)),
+    "rows, MCP": (Group.rows(MCP(0.7, 0.8), (2, 2)), (2, 2)),
+    "rank": (Spectral.rank(0.7, (2, 2)), (2, 2)),
+    "nuclear norm": (Spectral(L1(0.7), (2, 2)), (4,)),
+    "spectral MCP": (Spectral(MCP(0.7, 0.8), (2, 2)), (2, 2)),
+    "spectral CappedL1": (Spectral(CappedL1(0.7, 0.8), (2, 2)), (4,)),
+    "at most 2 nonzeros": (ZeroNormBall(2), (4,)),
+}
+"""Penalties that are no sum over coordinates, each with a shape of x."""
