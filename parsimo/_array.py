@@ -19,6 +19,7 @@ __all__ = [
     "array_namespace",
     "as_float_array",
     "asarray_like",
+    "detached",
     "inner",
     "is_real_floating",
     "norm",
@@ -65,6 +66,11 @@ def as_float_array(value: Any, name: str, keep_graph: bool = False) -> Array:
     if xp.isdtype(array.dtype, ("integral", "bool")):
         return xp.astype(array, xp.float64)
     raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}; convert it first")
+
+
+def detached(array: Array) -> Array:
+    """The array cut from its autograd graph, where torch has one; the array itself elsewhere."""
+    return array.detach() if is_torch_array(array) else array
 
 
 def is_real_floating(array: Array) -> bool:

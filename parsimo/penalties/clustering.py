@@ -13,7 +13,7 @@ from parsimo.core.functions import Traits
 from parsimo.core.validation import check_nonnegative, check_step
 from parsimo.penalties.separable import Separable
 
-__all__ = ["Clustering", "Distance", "check_distance"]
+__all__ = ["Clustering", "Distance", "as_codebook", "check_distance"]
 
 Distance = Literal["absolute", "squared"]
 
@@ -49,12 +49,7 @@ class Clustering(Separable):
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", check_nonnegative(self.weight, "Clustering: weight"))
         check_distance(self.distance, "Clustering")
-        codebook = to_numpy(self.codebook).astype(np.float64)
-        if codebook.ndim != 1 or codebook.size == 0 or not np.isfinite(codebook).all():
-            raise ValueError(
-                f"Clustering: codebook must be a nonempty 1-D array of finite numbers, got {self.codebook!r}"
-            )
-        codebook = np.unique(codebook) + 0.0  # + 0.0 turns -0.0 into 0.0
+        codebook = np.unique(as_codebook(self.codebook, "Clustering"))
         midpoints = (codebook[1:] + codebook[:-1]) / 2
         like: Any = self.codebook if hasattr(self.codebook, "dtype") else codebook
         if not np.issubdtype(to_numpy(like).dtype, np.floating):
@@ -137,6 +132,20 @@ class Clustering(Separable):
         midpoint = xp.reshape(xp.take(asarray_like(self._midpoints, x), index), x.shape)
         above = xp.reshape(xp.take(asarray_like(self.codebook, x), index + 1), x.shape)
         return xp.where(x == midpoint, above, below)
+
+
+def as_codebook(codebook: Array, owner: str) -> np.ndarray:
+    """The representatives as float64 numbers.
+
+    Raises
+    ------
+    ValueError
+        If there are none, they are not 1-D, or one is NaN or infinite.
+    """
+    numbers = to_numpy(codebook).astype(np.float64)
+    if numbers.ndim != 1 or numbers.size == 0 or not np.isfinite(numbers).all():
+        raise ValueError(f"{owner}: codebook must be a nonempty 1-D array of finite numbers, got {codebook!r}")
+    return numbers + 0.0  # turns -0.0 into 0.0
 
 
 def check_distance(distance: str, owner: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like
-from parsimo.core.validation import check_nonnegative, check_positive, check_step
+from parsimo._array import Array, array_namespace, asarray_like, to_numpy
+from parsimo.core.validation import check_nonnegative, check_number, check_positive, check_step
 from parsimo.penalties.separable import Separable
 
 __all__ = ["EvenPenalty", "FlatPenalty"]
@@ -105,6 +105,15 @@ class EvenPenalty(Separable):
             raise TypeError(f"{type(self).__name__}.threshold needs a scalar weight")
         return self._threshold(float(step_size) * self.weight)
 
+    def _radius(self, level: float, inverse: Callable[[float], float]) -> float:
+        """The largest |x| with g(x) <= level where h(sqrt(.)) is concave: one coordinate, of least weight, takes all.
+
+        `inverse(height)` is the largest t with h(t) <= height (docs/theory.md, Proposition 4.2).
+        """
+        level = check_number(level, f"{type(self).__name__}.sublevel_radius: level")
+        weight = float(to_numpy(self.weight).min())
+        return inverse(level / weight) if weight > 0 else math.inf
+
     def _weight_like(self, x: Array) -> Array:
         shape = getattr(self.weight, "shape", ())
         if shape and tuple(shape) != tuple(x.shape):  # broadcasting would hide a mistake
@@ -153,6 +162,19 @@ class FlatPenalty(EvenPenalty):
         if not isinstance(flat_point, float):
             raise TypeError(f"{type(self).__name__}: flat_point must be one number, got shape {flat_point.shape}")
         object.__setattr__(self, "flat_point", flat_point)
+
+    def sublevel_radius(self, level: float) -> float:
+        """The largest |x| with g(x) <= level, by bisection: h is concave (docs/theory.md, Proposition 4.2)."""
+        return self._radius(level, self._inverse)
+
+    def _inverse(self, height: float) -> float:
+        low, high = 0.0, self.flat_point
+        if height >= 1:
+            return math.inf
+        while low < (middle := (low + high) / 2) < high:
+            below = float(self._h(np.asarray(middle))) <= height
+            low, high = (middle, high) if below else (low, middle)
+        return high
 
 
 def _merge_close(points: np.ndarray, scale: float) -> tuple[float, ...]:

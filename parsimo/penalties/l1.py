@@ -30,6 +30,10 @@ class L1(EvenPenalty):
         """Convex and Lipschitz."""
         return Traits(convex=True, lipschitz=float(to_numpy(self.weight).max()))
 
+    def sublevel_radius(self, level: float) -> float:
+        """level / (the least weight): the largest |x| with g(x) <= level (docs/theory.md, Proposition 4.2)."""
+        return self._radius(level, lambda height: height)
+
     def _h(self, t: Array) -> Array:
         return t
 

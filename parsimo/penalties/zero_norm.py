@@ -35,6 +35,10 @@ class ZeroNorm(EvenPenalty):
         """Neither convex nor weakly convex, and not Lipschitz."""
         return Traits(convex=False, weak_convexity=math.inf, lipschitz=math.inf)
 
+    def sublevel_radius(self, level: float) -> float:
+        """The largest |x| with g(x) <= level: 0 where no coordinate may be nonzero, else infinity."""
+        return self._radius(level, lambda height: 0.0 if height < 1 else math.inf)
+
     def _h(self, t: Array) -> Array:
         xp = array_namespace(t)
         return xp.where(t > 0, xp.ones_like(t), t)  # t itself where t = 0 or NaN

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like, to_float, to_numpy
+from parsimo._array import Array, array_namespace, asarray_like, detached, device_of, to_float, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.problem import Composite, count_nonzero
 from parsimo.penalties.even import FlatPenalty
@@ -102,7 +102,9 @@ class PhiPenalty(FlatPenalty):
         return self.phi.slope_at_one / self.flat_point
 
     def _h(self, t: Array) -> Array:
-        return self.phi.surrogate(self.rho * t)
+        xp = array_namespace(t)
+        positive = xp.where(t > 0, t, xp.ones_like(t))  # a weight may rise infinitely fast at 0
+        return xp.where(t > 0, self.phi.surrogate(self.rho * positive), t)
 
     def _slope(self, t: Array) -> Array:
         xp = array_namespace(t)
@@ -116,7 +118,7 @@ class PhiPenalty(FlatPenalty):
         return self.rho * (1 - self.phi.minimizer)
 
     def _shrink(self, v: Array, tau: Array) -> Array:
-        xp = array_namespace(v)
+        xp, v, attached = array_namespace(v), detached(v), v
 
         def objective(x: Array) -> Array:
             return tau * self._h(x) + (x - v) ** 2 / 2
@@ -126,7 +128,17 @@ class PhiPenalty(FlatPenalty):
             trial = objective(candidate)
             solution = xp.where(trial < lowest, candidate, solution)
             lowest = xp.minimum(trial, lowest)
-        return solution
+        return solution if attached is v else solution + self._rate(solution, tau) * (attached - v)
+
+    def _rate(self, x: Array, tau: Array) -> Array:
+        """dx/dv = 1 / (1 + tau h''(x)) by the implicit function theorem, with h'' from differences of h'; 0 at 0."""
+        xp, a = array_namespace(x), self.flat_point
+        inside = (x > 0) & (x < a)
+        middle = xp.where(inside, x, xp.full_like(x, a / 2))
+        width = float(xp.finfo(x.dtype).eps) ** (1 / 3) * xp.minimum(middle, a - middle)
+        bend = (self._slope(middle + width) - self._slope(middle - width)) / (2 * width)
+        rise = xp.where(inside, xp.clip(1 + tau * bend, float(xp.finfo(x.dtype).eps), None), xp.ones_like(x))
+        return xp.where(x > 0, 1 / rise, xp.zeros_like(x))
 
     def _stationary(self, v: float, tau: float) -> Iterable[float]:
         for valley in self._valleys(np.asarray([v]), np.asarray([tau])):
@@ -182,7 +194,7 @@ class PhiPenalty(FlatPenalty):
 def _each_true(mask: Array) -> Iterator[Array]:
     """Masks that leave one true entry of each row: the first of every row, then the second, ..."""
     xp = array_namespace(mask)
-    columns = xp.arange(mask.shape[-1])
+    columns = xp.arange(mask.shape[-1], device=device_of(mask))
     while bool(xp.any(mask)):
         first = columns == xp.argmax(xp.astype(mask, xp.int8), axis=-1)[..., None]
         yield mask & first
