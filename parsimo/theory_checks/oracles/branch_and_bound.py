@@ -1,0 +1,282 @@
+"""Global minima of f(x) + sum g_i(x_i) with convex f and g_i concave on either side of 0, by branch and bound.
+
+On a box g_i lies above a convex r_i (boxes.py). By convexity of f, whatever the point y of the box,
+
+    f(x) + g(x) >= f(y) + sum_i min over the box of [d_i f(y) (x_i - y_i) + r_i(x_i)]   for all x of the box.     (*)
+
+The bound is best where y minimizes f + r, but it does not depend on how well that was done. Of f, values and gradients
+are used, of g values alone.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from parsimo.problems import LeastSquares
+from parsimo.problems.exact_penalty import PenalizedMPEC
+from parsimo.problems.mpec import MPEC
+from parsimo.theory_checks.oracles.bounds import Bound
+from parsimo.theory_checks.oracles.boxes import TINY, Boxes, Terms
+from parsimo.theory_checks.oracles.quadratic_models import QuadraticModels
+from parsimo.theory_checks.oracles.scan import line_minima
+
+__all__ = ["branch_and_bound", "global_bound", "global_minimizers", "near_minimizers"]
+
+Box = tuple[np.ndarray, np.ndarray]
+_BATCH = 256  # boxes that are worked on together
+_LIMIT = 200_000  # boxes after which the search is given up
+_ROUNDING = 1e-13  # of a bound, relative to the sizes of its terms
+
+
+def branch_and_bound(
+    f: Any,
+    terms: Terms,
+    box: Box,
+    start: np.ndarray | None = None,
+    tolerance: float = 1e-9,
+    limit: int = _LIMIT,
+) -> Bound:
+    """The minimum of f(x) + sum g_i(x_i) over a box that contains 0.
+
+    Parameters
+    ----------
+    f : Smooth
+        Convex; `value`, `grad` and `value_and_grad` are used.
+    terms : callable
+        g_i(x_i) for each entry of an array of shape (..., n). g_i is 0 at 0, concave and nondecreasing in |x_i| > 0,
+        even, and may jump at 0.
+    box : pair of arrays of shape (n,)
+        Its lower and upper ends.
+    start : array of shape (n,), optional
+        A good point of the box.
+    tolerance : float
+        The gap to close, relative to 1 + |value|.
+    limit : int
+        Boxes to look at; the lower bound is what is proved by then.
+
+    Raises
+    ------
+    ValueError
+        If the box is not finite or does not contain 0, or g is not 0 at 0.
+    """
+    began = time.perf_counter()
+    search = _Search(f, terms, box, start, tolerance)
+    search.run(limit, collect=False)
+    return search.bound(began)
+
+
+def near_minimizers(
+    f: Any,
+    terms: Terms,
+    box: Box,
+    start: np.ndarray | None = None,
+    tolerance: float = 1e-8,
+    limit: int = _LIMIT,
+) -> tuple[Bound, np.ndarray]:
+    """The minimum, and points near which all minimizers lie, one a row; parameters as for `branch_and_bound`.
+
+    Let e = tolerance (1 + |value|). Each point is at most e above the best one. On the box of a minimizer the
+    relaxation f + r is at most e above its own minimum, and one of the points attains that up to e: where f is strongly
+    convex with modulus m, each minimizer is within 2 sqrt(2 e / m) of a point. Points nearer than sqrt(tolerance)
+    to an earlier one are left out.
+
+    Raises
+    ------
+    RuntimeError
+        If the limit is reached: points may be missing.
+    """
+    began = time.perf_counter()
+    search = _Search(f, terms, box, start, tolerance)
+    search.run(limit, collect=True)
+    if len(search.open):
+        raise RuntimeError(f"near_minimizers: {len(search.open)} boxes are left after {limit}; raise the limit")
+    return search.bound(began), search.points()
+
+
+def global_bound(problem: Any, radius: float | None = None, tolerance: float = 1e-9, limit: int = _LIMIT) -> Bound:
+    """The minimum over x of a problem of the chain: zero norm, MPEC, penalized MPEC or surrogate; or of a `Composite`.
+
+    For a problem in (x, w) w is minimized out by a search over values of phi. The box comes from a proof: for least
+    squares of full column rank from the level set of the best point known; otherwise it is |x_i| <= radius, and
+    the minimum is the one over that box.
+
+    Parameters
+    ----------
+    problem : ZeroNormProblem, MPEC, PenalizedMPEC, SurrogateProblem or Composite
+        With numpy data, a convex f that has a `shape`, and for a Composite a g as `branch_and_bound` wants it.
+    radius : float, optional
+    tolerance, limit
+        As for `branch_and_bound`.
+
+    Raises
+    ------
+    ValueError
+        If f is not known to be convex, or there is neither a radius nor a bounded level set.
+    """
+    f, terms, box, start = _given(problem, radius)
+    return branch_and_bound(f, terms, box, start, tolerance, limit)
+
+
+def global_minimizers(
+    problem: Any, radius: float | None = None, tolerance: float = 1e-8, limit: int = _LIMIT
+) -> tuple[Bound, np.ndarray]:
+    """The minimum and all near-minimizers of a problem, as `near_minimizers` finds them; else as `global_bound`."""
+    f, terms, box, start = _given(problem, radius)
+    return near_minimizers(f, terms, box, start, tolerance, limit)
+
+
+@dataclass
+class _Search:
+    """The boxes that are still open, and what the closed ones have left."""
+
+    f: Any
+    terms: Terms
+    box: Box
+    start: np.ndarray | None
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        low, high = (np.array(end, dtype=np.float64) for end in self.box)
+        n, zero = low.size, np.zeros(low.size)
+        if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= 0).all() and (high >= 0).all()):
+            raise ValueError(f"branch_and_bound: the box must be finite and contain 0, got {low} to {high}")
+        if np.abs(self.terms(zero)).max() > 1e-9:
+            raise ValueError(f"branch_and_bound: g must be 0 at 0, got {self.terms(zero)}")
+        g_low, g_high = self.terms(low), self.terms(high)
+        self.jumps = self.terms(np.full(n, TINY)) > 1e-6 * np.maximum(g_low, g_high)
+        self.models = QuadraticModels(self.f, n)
+        candidates = [zero] if self.start is None else [zero, np.clip(self.start, low, high)]
+        self.value, self.x = min(((self._objective(p), p) for p in candidates), key=lambda pair: pair[0])
+        self.open = Boxes(*(a[None] for a in (low, high, g_low, g_high, self.x, np.array(-math.inf))))
+        self.floor = math.inf  # the least bound of a closed box
+        self.solved: list[tuple[float, np.ndarray]] = []  # closed boxes whose bound is attained: value and point
+
+    def run(self, limit: int, collect: bool) -> None:
+        """Close boxes until none is open: those of too high a bound; and, if `collect`, those solved.
+
+        Without `collect`, a bound is too high within e below the best value: no point is better by more than e. With
+        it, from e above the best value on: no minimizer is lost.
+        """
+        looked_at = 0
+        while len(self.open) and looked_at < limit:
+            order = np.argsort(self.open.bound)
+            boxes, self.open = self.open[order[:_BATCH]], self.open[order[_BATCH:]]
+            looked_at += len(boxes)
+            gaps, values = self._evaluate(boxes)
+            if values.min() < self.value:
+                self.value, self.x = float(values.min()), boxes.y[values.argmin()].copy()
+            if collect:
+                tight = gaps.sum(axis=1) <= self._allowed
+                self.solved += zip(values[tight].tolist(), boxes.y[tight], strict=True)
+                boxes, gaps = self._close(boxes, tight), gaps[~tight]
+            cut = boxes.split(gaps, self.terms, self.jumps)
+            self.open = Boxes.join([self.open, cut])
+            highest = self.value + self._allowed if collect else self.value - self._allowed
+            self.open = self._close(self.open, self.open.bound > highest)
+
+    def bound(self, began: float) -> Bound:
+        """What is proved."""
+        lower = min(self.floor, float(self.open.bound.min(initial=math.inf)), self.value)
+        return Bound(self.value, lower, self.x, "branch and bound, by convexity of f", time.perf_counter() - began)
+
+    def points(self) -> np.ndarray:
+        """The points of the solved boxes that are near-minimizers, but for those that repeat an earlier one."""
+        kept: list[np.ndarray] = []
+        for value, p in sorted(self.solved, key=lambda pair: pair[0]):
+            apart = math.sqrt(self.tolerance) * (1 + np.abs(p).max())
+            if value <= self.value + self._allowed and all(np.abs(p - q).max() > apart for q in kept):
+                kept.append(p)
+        return np.array(kept).reshape(-1, self.x.size)
+
+    @property
+    def _allowed(self) -> float:
+        return self.tolerance * (1 + abs(self.value))
+
+    def _objective(self, x: np.ndarray) -> float:
+        return float(self.f.value(x)) + float(np.sum(self.terms(x)))
+
+    def _close(self, boxes: Boxes, closed: np.ndarray) -> Boxes:
+        self.floor = min(self.floor, float(boxes.bound[closed].min(initial=math.inf)))
+        return boxes[~closed]
+
+    def _evaluate(self, boxes: Boxes) -> tuple[np.ndarray, np.ndarray]:
+        """Move each y to about the minimizer of f + r, and take the bound (*) there.
+
+        Returns
+        -------
+        (array of shape (boxes, n), array of shape (boxes,))
+            What each coordinate contributes to the gap between f + g at y and the bound; f + g at y.
+        """
+        boxes.y = self.models.minimize(boxes)
+        at_y = [self.f.value_and_grad(y) for y in boxes.y]
+        f, gradient = np.array([v for v, _ in at_y]), np.array([d for _, d in at_y])
+        least, g = boxes.least(gradient), self.terms(boxes.y)
+        sizes = np.abs(gradient) * (boxes.high - boxes.low) + boxes.g_low + boxes.g_high
+        rounding = _ROUNDING * (np.abs(f) + sizes.sum(axis=1))
+        boxes.bound = np.maximum(boxes.bound, f + least.sum(axis=1) - rounding)
+        return g - least, f + g.sum(axis=1)
+
+
+def _given(problem: Any, radius: float | None) -> tuple[Any, Terms, Box, np.ndarray]:
+    """f, g_i, box and start of a problem."""
+    base = problem.problem if isinstance(problem, MPEC) else problem
+    f, n = base.f, base.f.shape[0]
+    if not getattr(f, "convex", False):
+        raise ValueError(f"branch and bound: {f!r} is not known to be convex; only then is a bound proved")
+    terms = _terms(problem)
+    if radius is not None:
+        return f, terms, (np.full(n, -float(radius)), np.full(n, float(radius))), np.zeros(n)
+    if not isinstance(f, LeastSquares):
+        raise ValueError(f"branch and bound: {f!r} has no level set of known size; pass a radius for |x_i|")
+    at_zero = f.grad(np.zeros(n))
+    hessian = np.array([f.grad(e) - at_zero for e in np.eye(n)])
+    if np.linalg.eigvalsh(hessian)[0] <= 1e-10 * np.trace(hessian):
+        raise ValueError(f"branch and bound: {f!r} lacks full column rank; pass a radius for |x_i|")
+    start = _eliminate(lambda x: float(f.value(x)) + float(terms(x).sum()), hessian, -at_zero)
+    level = float(f.value(start)) + float(terms(start).sum())
+    # f(x) <= level is an ellipsoid about the least-squares solution
+    center = np.linalg.solve(hessian, -at_zero)
+    reach = np.sqrt(2 * max(level - f.value(center), 0.0) * np.diag(np.linalg.inv(hessian)))
+    reach = reach * (1 + 1e-6) + 1e-9 * (1 + np.abs(center))
+    return f, terms, (np.minimum(center - reach, 0.0), np.maximum(center + reach, 0.0)), start
+
+
+def _eliminate(objective: Any, hessian: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """The best of the points found by backward elimination from the minimizer of x'Hx/2 - c'x."""
+    support, best = list(range(linear.size)), np.zeros(linear.size)
+    while support:
+        x = np.zeros(linear.size)
+        x[support] = np.linalg.solve(hessian[np.ix_(support, support)], linear[support])
+        best = min(best, x, key=objective)
+        support.remove(min(support, key=lambda i: x[i] ** 2 * hessian[i, i]))
+    return best
+
+
+def _terms(problem: Any) -> Terms:
+    """The terms of the penalty, for arrays of any number of rows."""
+    if isinstance(problem, MPEC):
+        weight, phi = np.asarray(problem.problem.weight), problem.phi
+        at_one, least = float(phi.value(np.ones(1))[0]), float(_least_over_w(phi, np.zeros(1))[0])
+        return lambda x: weight * np.where(x != 0, at_one, least)
+    if isinstance(problem, PenalizedMPEC):
+        weight, phi, rho = np.asarray(problem.weight), problem.phi, problem.rho
+        return lambda x: weight * _least_over_w(phi, rho * np.abs(x))
+    g = problem.g
+    if not getattr(g.weight, "shape", ()):
+        return lambda x: np.asarray(g.terms(x))
+    return lambda x: replace(g, weight=np.broadcast_to(g.weight, x.shape)).terms(x)
+
+
+def _least_over_w(phi: Any, s: np.ndarray) -> np.ndarray:
+    """min over 0 <= w <= 1 of phi(w) + s (1 - w), entry by entry, from values of phi alone."""
+    flat = np.ravel(s)
+
+    def objective(rows: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return np.asarray(phi.value(w)) + flat[rows, None] * (1 - w)
+
+    return line_minima(objective, np.tile([0.0, 0.5, 1.0], (flat.size, 1)), basins=1)[0][:, 0].reshape(s.shape)
