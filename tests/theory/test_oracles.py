@@ -188,5 +188,5 @@ def test_zero_norm_minimum_of_orthogonal_columns():
     value, x = zero_norm_minimum(np.eye(4), b, 1.0)
     assert value == pytest.approx(1.0 + 0.125 + 0.5 + 1.0)
     np.testing.assert_allclose(x, [3.0, 0.0, 0.0, 2.0])
-    with pytest.raises(ValueError, match=r"2^13 supports are too many"):
+    with pytest.raises(ValueError, match=r"2\^13 supports are too many"):
         zero_norm_minimum(np.eye(13), np.ones(13), 1.0)

@@ -24,7 +24,7 @@ _ROUNDING = 1e-11  # of an objective, relative to |b|^2 / 2
 
 
 def zero_norm_minimum(A: np.ndarray, b: np.ndarray, weight: float | np.ndarray) -> tuple[float, np.ndarray]:
-    """Global minimum of |A x - b|^2 / 2 + sum_i weight_i 1[x_i != 0] and a minimizer, by least squares on every support.
+    """Global minimum of |A x - b|^2 / 2 + sum_i weight_i 1[x_i != 0] and a minimizer.
 
     Raises
     ------
