@@ -10,8 +10,16 @@ from parsimo.theory_checks.clustering import (
     check_quantization,
     check_quantization_tightness,
     check_rounding,
+    check_zero_norm_codebook,
 )
 from parsimo.theory_checks.curvature import check_curvature_theorem, check_curvature_tightness
+from parsimo.theory_checks.descents import (
+    check_alternating_certificate,
+    check_alternating_descent,
+    check_gradient_certificate,
+    check_gradient_descent,
+)
+from parsimo.theory_checks.envelopes import check_douglas_rachford, check_envelope_decrease, check_lagrangian_bounds
 from parsimo.theory_checks.evidence import Check, Evidence, Trials
 from parsimo.theory_checks.exactness import (
     check_lipschitz_theorem,
@@ -25,17 +33,22 @@ from parsimo.theory_checks.family import (
     check_surrogate,
     check_variational_identity,
 )
+from parsimo.theory_checks.majorization import check_majorized_step, check_majorizer
 from parsimo.theory_checks.prox import check_prox, check_subdifferential
 from parsimo.theory_checks.quantizers import (
     check_best_codebook,
     check_binning,
     check_descent,
+    check_entropy_cells,
     check_lloyd_max,
     check_split_order,
 )
+from parsimo.theory_checks.rates import check_admm_rate, check_gradient_rate, check_worst_case
 from parsimo.theory_checks.soft_clustering import check_harmonic, check_soft_min
+from parsimo.theory_checks.storage import check_huffman, check_storage
 from parsimo.theory_checks.subjects import FAMILY, PENALTIES
 from parsimo.theory_checks.suite import standard_checks
+from parsimo.theory_checks.support_changes import check_admm_support_changes, check_support_changes
 
 __all__ = [
     "Check",
@@ -63,16 +76,36 @@ __all__ = [
     "check_quantization_tightness",
     "check_rounding",
     "check_soft_min",
+    "check_zero_norm_codebook",
     # quantizers
     "check_best_codebook",
     "check_binning",
     "check_descent",
+    "check_entropy_cells",
     "check_lloyd_max",
     "check_split_order",
+    # storage
+    "check_huffman",
+    "check_storage",
     # P-ADMM
     "check_certificate",
     "check_merit",
     "check_sigma_sharp",
+    # solvers
+    "check_admm_rate",
+    "check_admm_support_changes",
+    "check_alternating_certificate",
+    "check_alternating_descent",
+    "check_douglas_rachford",
+    "check_envelope_decrease",
+    "check_gradient_certificate",
+    "check_gradient_descent",
+    "check_gradient_rate",
+    "check_lagrangian_bounds",
+    "check_majorized_step",
+    "check_majorizer",
+    "check_support_changes",
+    "check_worst_case",
     # all of them
     "FAMILY",
     "PENALTIES",

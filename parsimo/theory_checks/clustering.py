@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from parsimo.penalties import Clustering
+from parsimo.penalties import Clustering, ZeroNormCodebook
 from parsimo.penalties.clustering import Distance
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.oracles.scan import scan
@@ -18,6 +18,7 @@ __all__ = [
     "check_quantization",
     "check_quantization_tightness",
     "check_rounding",
+    "check_zero_norm_codebook",
 ]
 
 
@@ -176,6 +177,49 @@ def check_cluster_prox(rng: Seed = 0, trials: int = 40, penalty: Callable[..., A
     return outcome.evidence()
 
 
+def check_zero_norm_codebook(
+    rng: Seed = 0, trials: int = 60, penalty: Callable[..., Any] = ZeroNormCodebook
+) -> Evidence:
+    """The prox of weight |x|_0 + cluster_weight sum_i r(d_i) is 0 or the prox of some representative, whichever is
+    best: no other number is better.
+
+    Parameters
+    ----------
+    penalty : callable
+        (weight, cluster_weight, codebook, distance) -> the penalty under test.
+    """
+    rng = np.random.default_rng(rng)
+    outcome = Trials(
+        "the prox of zero norm and codebook is the best of 0 and the proxes of the representatives",
+        "docs/theory.md, Proposition 5.5",
+        "codebooks of 0 and up to 4 more multiples of 1/8; v anywhere, and at midpoints; weights about the tie with 0",
+    )
+    for trial in range(trials):
+        distance: Distance = "squared" if trial % 2 else "absolute"
+        codebook = np.unique(np.append(rng.integers(-16, 17, size=int(rng.integers(0, 5))) / 8, 0.0))
+        weight, cluster_weight, step_size = (10 ** rng.uniform(-1, 1, size=3)).tolist()
+        v = float(3 * rng.normal() if trial % 3 else rng.choice(codebook) / 2 + rng.choice(codebook) / 2)
+        alone = [_alone(v, step_size, cluster_weight, c, distance) for c in codebook.tolist()]
+        at_zero = v * v / (2 * step_size)
+        if trial % 4 < 2:
+            weight = max(at_zero - min(alone)[0], 0.0) * float(rng.choice([0.999, 1.001]))
+        g = penalty(weight, cluster_weight, codebook, distance)
+        costs = [(at_zero, 0.0), *((weight + value, x) for value, x in alone)]
+        least = min(cost for cost, _ in costs)
+        case = f"ZeroNormCodebook({weight!r}, {cluster_weight!r}, np.array({codebook.tolist()!r}), {distance!r})"
+        case += f".prox_set({v!r}, {step_size!r})"
+        listed, returned = g.prox_set(v, step_size), float(g.prox(np.array([v]), step_size)[0])
+        for x in (returned, *listed):
+            d = float(np.abs(x - codebook).min())
+            spread = cluster_weight * (d if distance == "absolute" else d * d / 2)
+            outcome.add(
+                1e-9 * (1 + least) - (weight * (x != 0) + spread + (x - v) ** 2 / (2 * step_size) - least), case
+            )
+        best = [x for cost, x in costs if cost <= least + 1e-12 * (1 + least)]
+        outcome.add(1e-5 - max(min(abs(x - p) for p in listed) for x in best), case)
+    return outcome.evidence()
+
+
 def _alone(v: float, step_size: float, weight: float, c: float, distance: Distance) -> tuple[float, float]:
     """The minimum of weight r(|x - c|) + (x - v)^2 / (2 step_size) and its one minimizer, between c and v."""
 
@@ -192,4 +236,5 @@ CHECKS = (
     Check(23, "exact quantization, tightness", check_quantization_tightness),
     Check(23, "rounding after the squared distance", check_rounding),
     Check(24, "prox of clusters, nearest to the input", check_cluster_prox),
+    Check(24, "prox of zero norm and codebook, by cases", check_zero_norm_codebook),
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from parsimo.penalties import EntropyCodebook
 from parsimo.penalties.clustering import Distance
 from parsimo.penalties.codebook import Line, best_codebook
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
@@ -18,6 +20,7 @@ __all__ = [
     "check_best_codebook",
     "check_binning",
     "check_descent",
+    "check_entropy_cells",
     "check_lloyd_max",
     "check_split_order",
 ]
@@ -133,7 +136,8 @@ def check_binning(rng: Seed = 0, trials: int = 40, binned: Callable[[Line, int],
             fine, coarse = _root_and_sum(line, codebook), _root_and_sum(bin_line, codebook)
             allowed = np.array([np.sqrt(n), n]) * width / 2
             outcome.add(float((allowed - np.abs(fine - coarse)).min()) + 1e-9, case)
-        for distance, which, unit in (("squared", 0, np.sqrt(n)), ("absolute", 1, n)):
+        cases: tuple[tuple[Distance, int, float], ...] = (("squared", 0, np.sqrt(n)), ("absolute", 1, n))
+        for distance, which, unit in cases:
             optimum = _root_and_sum(line, best_codebook(line, k, distance))[which]
             reached = _root_and_sum(line, best_codebook(bin_line, k, distance))[which]
             outcome.add(float(optimum + width * unit - reached) + 1e-9, case)
@@ -157,6 +161,36 @@ def check_lloyd_max(
     for k, optimum in list(LLOYD_MAX.items())[:trials]:
         ratio = gaussian_distortion(best(Line.of(values), k, "squared")) / optimum
         outcome.add(min(1 + tolerance - ratio, ratio - 1 + 1e-5), f"k={k}")
+    return outcome.evidence()
+
+
+def check_entropy_cells(rng: Seed = 0, trials: int = 40, penalty: Callable[..., Any] = EntropyCodebook) -> Evidence:
+    """`assignments` is argmin_j (x - c_j)^2 / 2 + price_j, and it rises with x: cells are intervals, in the order of
+    their representatives, and some may be empty.
+
+    Parameters
+    ----------
+    penalty : callable
+        (weight, codebook, prices) -> the penalty under test.
+    """
+    rng = np.random.default_rng(rng)
+    outcome = Trials(
+        "the cells of an entropy-coded quantizer are intervals",
+        "docs/theory.md, Proposition 5.9",
+        "up to 8 representatives, at prices -log p or prices that leave most of them without a cell",
+    )
+    for trial in range(trials):
+        k = int(rng.integers(1, 9))
+        codebook = np.sort(rng.normal(size=k))
+        prices = -np.log(rng.dirichlet(np.ones(k))) * 10 ** rng.uniform(-3, 1) if trial % 2 else rng.exponential(size=k)
+        x = np.sort(np.concatenate([codebook, 3 * rng.normal(size=200)]))
+        codes = np.asarray(penalty(1.0, codebook, prices).assignments(x))
+        costs = (x[:, None] - codebook) ** 2 / 2 + prices
+        book = f"np.array({codebook.tolist()!r}), np.array({prices.tolist()!r})"
+        case = f"EntropyCodebook(1.0, {book}).assignments(np.array({x.tolist()!r}))"
+        excess = np.take_along_axis(costs, codes[:, None], axis=1)[:, 0] - costs.min(axis=1)
+        outcome.add(1e-12 * (1 + float(costs.max())) - float(excess.max()), case)
+        outcome.add(float(np.diff(codes).min()), case)
     return outcome.evidence()
 
 
@@ -202,4 +236,5 @@ CHECKS = (
     Check(26, "order of splits", check_split_order),
     Check(26, "binning", check_binning),
     Check(27, "Lloyd-Max constants", check_lloyd_max),
+    Check(29, "cells of entropy-coded quantizers", check_entropy_cells),
 )

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from parsimo.theory_checks import admm, clustering, curvature, exactness, family, prox, quantizers, soft_clustering
+from parsimo.theory_checks import (
+    admm,
+    clustering,
+    curvature,
+    descents,
+    envelopes,
+    exactness,
+    family,
+    majorization,
+    prox,
+    quantizers,
+    rates,
+    soft_clustering,
+    storage,
+    support_changes,
+)
 from parsimo.theory_checks.evidence import Check
 
 __all__ = ["standard_checks"]
 
-_MODULES = (family, exactness, curvature, prox, admm, clustering, soft_clustering, quantizers)
+_MODULES = (
+    family,
+    exactness,
+    curvature,
+    prox,
+    admm,
+    clustering,
+    soft_clustering,
+    quantizers,
+    storage,
+    descents,
+    envelopes,
+    majorization,
+    rates,
+    support_changes,
+)
 
 
 def standard_checks() -> tuple[Check, ...]:

@@ -389,9 +389,13 @@ def test_every_check_of_this_package_has_a_planted_fault():
     of_clustering = {
         "check_binning",
         "check_cluster_prox",
+        "check_entropy_cells",
         "check_harmonic",
+        "check_huffman",
         "check_rounding",
         "check_soft_min",
         "check_split_order",
+        "check_storage",
+        "check_zero_norm_codebook",
     }
     assert checks - here == beside_the_solvers | of_clustering
