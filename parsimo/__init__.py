@@ -54,9 +54,14 @@ from parsimo.solvers import (
     AlternatingMinimization,
     Exact,
     Inexact,
+    Ladder,
     Linearized,
+    Polished,
     ProximalADMM,
     ProximalGradient,
+    Rung,
+    certify,
+    polish,
     solve,
     stopping,
 )
@@ -103,6 +108,12 @@ __all__ = [
     "Linearized",
     "Inexact",
     "stopping",
+    # what is proved about a point, and how to better it
+    "certify",
+    "polish",
+    "Ladder",
+    "Rung",
+    "Polished",
     # results
     "Result",
     "Status",

@@ -22,6 +22,9 @@ class Smooth(Protocol):
     * `convex`, True when f is known to be convex, and `weak_convexity`, the smallest known m with
       f + m|x|^2/2 convex;
     * `coordinate_lipschitz` and `coordinate_curvature`, the constants of the exactness theorems;
+    * `coordinate_curvature_is_exact`, True when f is quadratic along each coordinate with that curvature;
+    * `hessian(x, rows, columns)`, a block of second derivatives, every row where rows is None;
+    * `strong_convexity`, a proven m with f - m|x|^2/2 convex, and `lower_bound`, a proven bound f(x) >= it;
     * `start()`, a starting point where the shape of x is known.
     """
 

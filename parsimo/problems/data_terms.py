@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ class DataTerm(ABC):
 
     convex = True
     weak_convexity = 0.0
+    lower_bound = 0.0
     bend: float
 
     def __init__(self, A: Any, targets: Any, average: bool, name: str) -> None:
@@ -57,6 +58,11 @@ class DataTerm(ABC):
         return self.lipschitz if norms is None else self.bend * self.scale * to_numpy(norms)
 
     @property
+    def coordinate_curvature_is_exact(self) -> bool:
+        """Whether f(x + s e_i) = f(x) + s d_i f(x) + L_i s^2 / 2 with L_i = coordinate_curvature."""
+        return False
+
+    @property
     def coordinate_lipschitz(self) -> np.ndarray | None:
         """Lipschitz constants of f along each coordinate, or None when there is no finite one."""
         return None
@@ -75,11 +81,23 @@ class DataTerm(ABC):
         gradient = self.scale * self.design.adjoint(self._loss_grad(predictions))
         return self.scale * self._loss(predictions), gradient
 
+    @property
+    def hessian(self) -> Callable[[Array, Sequence[int] | None, Sequence[int]], Array] | None:
+        """hessian(x, rows, columns), a block of second derivatives, every row if rows is None; None for an operator."""
+        return None if self.design.is_operator else self._hessian
+
+    def _hessian(self, x: Array, rows: Sequence[int] | None, columns: Sequence[int]) -> Array:
+        weights = self.scale * self._loss_curvature(self.design.forward(x))
+        return self.design.weighted_gram(weights, rows, columns)
+
     @abstractmethod
     def _loss(self, predictions: Array) -> float: ...
 
     @abstractmethod
     def _loss_grad(self, predictions: Array) -> Array: ...
+
+    @abstractmethod
+    def _loss_curvature(self, predictions: Array) -> Array: ...
 
     def _check_libraries(self, owner: str, name: str) -> None:
         like = self.start()
@@ -130,6 +148,22 @@ class LeastSquares(DataTerm):
 
     def _loss_grad(self, predictions: Array) -> Array:
         return predictions - self.targets
+
+    def _loss_curvature(self, predictions: Array) -> Array:
+        return array_namespace(predictions).ones_like(predictions)
+
+    @property
+    def coordinate_curvature_is_exact(self) -> bool:
+        """True where the entries of A are at hand: f is quadratic."""
+        return not self.design.is_operator
+
+    @cached_property
+    def strong_convexity(self) -> float:
+        """A proven mu with f - mu |x|^2 / 2 convex: scale * the smallest eigenvalue of A'A, less its rounding.
+
+        0 where A has more columns than rows, or is not dense (docs/theory.md, Proposition 10.5).
+        """
+        return self.scale * self.design.smallest_eigenvalue
 
     @property
     def prox(self) -> Callable[[Array, float], Array] | None:
@@ -213,3 +247,8 @@ class Logistic(DataTerm):
         margins = self.targets * predictions
         # 1 / (1 + exp(m)) without overflow
         return -self.targets * xp.exp(-xp.logaddexp(xp.zeros_like(margins), margins))
+
+    def _loss_curvature(self, predictions: Array) -> Array:
+        xp = array_namespace(predictions)
+        zeros = xp.zeros_like(predictions)  # p (1 - p), the two factors without overflow
+        return xp.exp(-xp.logaddexp(zeros, predictions) - xp.logaddexp(zeros, -predictions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -125,6 +126,35 @@ class Design:
         xp = array_namespace(self.A)
         eigenvalues, eigenvectors = xp.linalg.eigh(self.gram)
         return xp.clip(eigenvalues, 0.0, None), eigenvectors  # rounding may leave a zero eigenvalue negative
+
+    def weighted_gram(self, weights: Array, rows: Sequence[int] | None, columns: Sequence[int]) -> Array:
+        """a_i' diag(weights) a_j for i in rows and j in columns, dense; every i where rows is None."""
+        xp = array_namespace(weights)
+        if self.is_sparse:
+            by_column = self._by_column
+            right = by_column[:, list(columns)].multiply(weights[:, None])
+            left = by_column if rows is None else by_column[:, list(rows)]
+            return np.asarray((left.T @ right).todense())
+        right = xp.take(self.A, xp.asarray(columns, device=device_of(self.A)), axis=1) * weights[:, None]
+        left = self.A if rows is None else xp.take(self.A, xp.asarray(rows, device=device_of(self.A)), axis=1)
+        return left.T @ right
+
+    @cached_property
+    def _by_column(self) -> Any:
+        return self.A.tocsc()
+
+    @cached_property
+    def smallest_eigenvalue(self) -> float:
+        """A lower bound of the smallest eigenvalue of A'A, 0 where none is at hand.
+
+        Forming A'A and its eigenvalues err by less than 8 (m + n) units in the last place of |A|_F^2.
+        """
+        m, n = self.shape
+        if n > m or not self.is_dense or n > _LARGEST_EXACT_SPECTRUM:
+            return 0.0
+        xp = array_namespace(self.A)
+        rounding = 8 * (m + n) * float(xp.finfo(self.A.dtype).eps) * to_float(xp.sum(self.A * self.A))
+        return max(to_float(xp.linalg.eigvalsh(self.gram)[0]) - rounding, 0.0)
 
     @property
     def has_exact_norm(self) -> bool:

@@ -2,9 +2,12 @@
 
 from parsimo.solvers import stopping
 from parsimo.solvers.alternating import AlternatingMinimization
+from parsimo.solvers.ladder import Ladder, Reading, Rung
 from parsimo.solvers.loop import run, solve
+from parsimo.solvers.polishing import Polished, polish
 from parsimo.solvers.proximal_admm import ProximalADMM
 from parsimo.solvers.proximal_gradient import ProximalGradient
+from parsimo.solvers.stationarity import certify
 from parsimo.solvers.x_steps import Exact, Inexact, Linearized
 
 REGISTRY = (ProximalGradient, ProximalADMM, AlternatingMinimization)
@@ -15,9 +18,15 @@ __all__ = [
     "AlternatingMinimization",
     "Exact",
     "Inexact",
+    "Ladder",
     "Linearized",
+    "Polished",
     "ProximalADMM",
     "ProximalGradient",
+    "Reading",
+    "Rung",
+    "certify",
+    "polish",
     "run",
     "solve",
     "stopping",
