@@ -63,14 +63,14 @@ class ConcaveProfile(EvenPenalty):
         w, k = v / scale, tau / scale**2
         u, exists = self._root(w, k)
         fixed = detached(u)
-        rounding = 4 * float(xp.finfo(v.dtype).eps) * fixed * w  # 0 wins a tie
-        beats_zero = exists & (self._gain(fixed, k) > rounding)
+        beats_zero = exists & (self._gain(fixed, k) > 4 * float(xp.finfo(v.dtype).eps) * w)  # 0 wins a tie
         x = xp.where(xp.where(k <= 1, w > k, beats_zero), u * scale, xp.zeros_like(v))
         return xp.where(k == 0, v, x)  # u * scale is v but for rounding
 
     def _gain(self, u: Array, k: Array | float) -> Array:
-        """What the prox objective gains at the root u over 0: u^2/2 - k [H(u) - u H'(u)]."""
-        return u * u / 2 - k * (self._profile(u) - u * self._profile_slope(u))
+        """What the prox objective gains at the root u over 0, by u: u/2 - k [H(u)/u - H'(u)]."""
+        xp = array_namespace(u)
+        return u / 2 - k * (self._profile(u) / xp.where(u > 0, u, xp.ones_like(u)) - self._profile_slope(u))
 
     def _stationary(self, v: float, tau: float) -> Iterable[float]:
         scale = self._scale

@@ -61,8 +61,8 @@ class LogSum(ConcaveProfile):
 
     def _root(self, w: Array, k: Array) -> tuple[Array, Array]:
         xp = array_namespace(w)
-        # (w + 1)^2/4 - k = inner * outer, without the cancellation near w = k and without overflow
-        inner = ((1 - xp.sqrt(k)) ** 2 + (w - k)) / 2
+        # (w + 1)^2/4 - k = inner * outer, without overflow, and without cancellation where w is close to k <= 1
+        inner = xp.where(k <= 1, ((1 - xp.sqrt(k)) ** 2 + (w - k)) / 2, (w + 1) / 2 - xp.sqrt(k))
         outer = (w + 1) / 2 + xp.sqrt(k)
         exists = inner > 0
         root = xp.sqrt(xp.where(exists, inner, xp.ones_like(w))) * xp.sqrt(outer)

@@ -79,7 +79,7 @@ class Lq(EvenPenalty):
     def _shrink(self, v: Array, tau: Array) -> Array:
         xp = array_namespace(v)
         jump = self._jump(tau)
-        keep = v > jump
+        keep = v > jump * (1 + 4 * float(xp.finfo(v.dtype).eps))  # 0 wins a tie
         share = self._share(jump / xp.where(keep, v, jump + 1))  # where 0 wins, any v beyond the jump
         return xp.where(keep, share * v, xp.zeros_like(v))
 

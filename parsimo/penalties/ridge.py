@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from parsimo._array import Array, asarray_like, inner
@@ -11,6 +13,17 @@ from parsimo.core.functions import Proximable, Traits
 from parsimo.core.validation import check_number, check_step
 
 __all__ = ["WithRidge"]
+
+
+def _where_offered(method: Callable[..., Any]) -> Any:
+    """The method, for penalties that offer one of the same name: `hasattr` tells the truth about the others."""
+
+    def get(self: WithRidge) -> Callable[..., Any]:
+        if not hasattr(self.penalty, method.__name__):
+            raise AttributeError(f"{self!r} has no {method.__name__}, because {type(self.penalty).__name__} has none")
+        return partial(method, self)
+
+    return property(get, doc=method.__doc__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +81,14 @@ class WithRidge:
         """g(x) + ridge |x|^2 / 2."""
         return self.penalty.value(x) + self.ridge / 2 * inner(x, x)
 
+    @_where_offered
     def terms(self, x: Array) -> Array:
-        """The value of each coordinate, where g has terms."""
+        """The value of each coordinate."""
         return self.penalty.terms(x) + self.ridge / 2 * x * x
 
+    @_where_offered
     def slopes(self, x: Array) -> tuple[Array, Array]:
-        """The left and the right derivative at each entry, where g has slopes."""
+        """The left and the right derivative at each entry."""
         left, right = self.penalty.slopes(x)
         return left + self.ridge * x, right + self.ridge * x
 
@@ -83,18 +98,22 @@ class WithRidge:
         t: Any = asarray_like(step_size, v) if hasattr(step_size, "dtype") else step_size
         return self.penalty.prox(v / (1 + t * self.ridge), t / (1 + t * self.ridge))
 
+    @_where_offered
     def prox_set(self, v: Any, step_size: float) -> tuple[Any, ...]:
-        """All minimizers, where g lists its own."""
+        """All minimizers."""
         return self.penalty.prox_set(v / (1 + step_size * self.ridge), step_size / (1 + step_size * self.ridge))
 
+    @_where_offered
     def threshold(self, step_size: float) -> float:
-        """The largest v with 0 among the minimizers, where g has a threshold."""
+        """The largest v with 0 among the minimizers."""
         return (1 + step_size * self.ridge) * self.penalty.threshold(step_size / (1 + step_size * self.ridge))
 
+    @_where_offered
     def subdiff_distance(self, x: Array, grad: Array) -> float:
         """Distance of -grad from the limiting subdifferential: that of g for the gradient grad + ridge x."""
         return self.penalty.subdiff_distance(x, grad + self.ridge * x)
 
+    @_where_offered
     def descent_rate(self, x: Array, grad: Array) -> float:
         """The steepest rate of descent: that of g for the gradient grad + ridge x."""
         return self.penalty.descent_rate(x, grad + self.ridge * x)

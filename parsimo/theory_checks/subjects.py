@@ -6,7 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, Group, Spectral, ZeroNorm, ZeroNormBall
+from parsimo.penalties import (
+    L1,
+    MCP,
+    SCAD,
+    Box,
+    CappedL1,
+    Clustering,
+    EntropyCodebook,
+    Exponential,
+    Group,
+    LogSum,
+    Lq,
+    Spectral,
+    WithRidge,
+    ZeroNorm,
+    ZeroNormBall,
+    ZeroNormBox,
+    ZeroNormCodebook,
+)
 from parsimo.problems import phi
 
 __all__ = ["FAMILY", "PENALTIES", "STRUCTURED"]
@@ -27,19 +45,33 @@ FAMILY = {
 
 _POLYGON_KINKS = tuple(0.8 * slope / 3 for slope in (0.1, 1.0))
 
+_BOOK, _BOOK_KINKS = np.array([-1.0, 0.0, 0.3, 2.0]), (-1.0, -0.5, 0.15, 0.3, 1.15, 2.0)
+
 PENALTIES: dict[str, tuple[Any, tuple[float, ...]]] = {
     "ZeroNorm": (ZeroNorm(0.7), ()),
     "L1": (L1(0.7), ()),
+    "Lq(1/2)": (Lq(0.7, 1 / 2), ()),
+    "Lq(2/3)": (Lq(0.7, 2 / 3), ()),
+    "Lq(0.3)": (Lq(0.7, 0.3), ()),
+    "LogSum": (LogSum(0.7, 0.8), ()),
     "CappedL1": (CappedL1(0.7, 0.8), (-0.8, 0.8)),
     "MCP": (MCP(0.7, 0.8), (-0.8, 0.8)),
     "SCAD": (SCAD(0.7, 0.8), (-0.8, 0.8)),
     "SCAD(1.5)": (SCAD(0.7, 0.8, 1.5), (-0.8, 0.8)),
+    "Exponential": (Exponential(0.7, 0.8), ()),
     "Box": (Box(-0.5, 1.5), (-0.5, 1.5)),
-    "Clustering": (Clustering(0.7, np.array([-1.0, 0.0, 0.3, 2.0])), (-1.0, -0.5, 0.15, 0.3, 1.15, 2.0)),
-    "Clustering squared": (
-        Clustering(0.7, np.array([-1.0, 0.0, 0.3, 2.0]), "squared"),
-        (-1.0, -0.5, 0.15, 0.3, 1.15, 2.0),
+    "ZeroNormBox": (ZeroNormBox(0.7, -0.5, 1.5), (-0.5, 1.5)),
+    "Clustering": (Clustering(0.7, _BOOK), _BOOK_KINKS),
+    "Clustering squared": (Clustering(0.7, _BOOK, "squared"), _BOOK_KINKS),
+    "EntropyCodebook": (
+        EntropyCodebook(0.7, np.array([-1.0, 0.0, 0.5, 2.0]), np.array([0.25, 0.0, 0.0625, 0.4375])),
+        (-0.75, 0.375, 1.5),
     ),
+    "ZeroNormCodebook": (ZeroNormCodebook(0.3, 0.7, _BOOK), _BOOK_KINKS),
+    "ZeroNormCodebook squared": (ZeroNormCodebook(0.3, 0.7, _BOOK, "squared"), _BOOK_KINKS),
+    "ZeroNorm with ridge": (WithRidge(ZeroNorm(0.7), 0.5), ()),
+    "L1 with ridge": (WithRidge(L1(0.7), 0.5), ()),
+    "CappedL1 with ridge": (WithRidge(CappedL1(0.7, 0.8), 0.5), (-0.8, 0.8)),
     "power(1.5)": (FAMILY["power(1.5)"].penalty(0.7, 0.8), (-0.8, 0.8)),
     "power(3)": (FAMILY["power(3)"].penalty(0.7, 0.8), (-0.8, 0.8)),
     "log": (FAMILY["log"].penalty(0.7, 0.8), (-0.8, 0.8)),

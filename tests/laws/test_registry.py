@@ -13,7 +13,7 @@ from parsimo import penalties
 from parsimo.penalties import REGISTRY
 from parsimo.theory_checks import PENALTIES
 
-COMPOSITES = {"SeparableSum", "ClusterSpread", "Group", "Spectral", "ZeroNormBall"}
+COMPOSITES = {"SeparableSum", "ClusterSpread", "Group", "Spectral", "WithRidge", "ZeroNormBall"}
 """Made of other penalties, or not separable; they have tests of their own."""
 
 
