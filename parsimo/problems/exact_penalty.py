@@ -18,6 +18,7 @@ from parsimo.problems.surrogate import SurrogateProblem, surrogate_gap
 __all__ = ["Exactness", "PenalizedMPEC", "exactness_of"]
 
 _MARGIN = 1e-3  # relative distance kept from a threshold, all of which are strict or tight
+_JOINT = "Theorem 3.11 (Lipschitz and curvature)"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,17 @@ class Exactness:
 def exactness_of(f: Any, weight: float | Array, phi: Phi, rho: float | Literal["exact"]) -> Exactness:
     """The sharpest threshold that f's known constants prove, and rho measured against it.
 
-    Theorem 3.1 needs a coordinatewise Lipschitz constant l_i of f and asks rho > phi'(1-) max l_i / weight_i;
-    Theorem 3.3 needs a bound L_i on the curvature along each coordinate and asks
-    rho > phi'(1-) max sqrt(L_i / (kappa weight_i)), kappa = phi.curvature_margin.
+    f may know a coordinatewise Lipschitz constant l_i, a bound L_i on the curvature along each coordinate, or both.
+    With kappa = phi.curvature_margin, the flat point a = phi'(1-) / rho must, for each penalized coordinate, be less
+    than the largest of
+
+        weight_i / l_i                                               Theorem 3.1
+        sqrt(kappa weight_i / L_i)                                   Theorem 3.3
+        sqrt(kappa / 2) [weight_i / l_i + l_i / (2 L_i)]             Theorem 3.11, where l_i^2 <= 2 weight_i L_i
+
+    The result names the theorem that yields the threshold by itself, or else Theorem 3.11, which lets each coordinate
+    take its own. Where f names a `domain`, a set closed under setting coordinates to 0 on which l_i holds, Theorem 3.1
+    alone is used: the others need whole lines.
 
     Raises
     ------
@@ -60,24 +69,9 @@ def exactness_of(f: Any, weight: float | Array, phi: Phi, rho: float | Literal["
     """
     weights = to_numpy(weight).astype(np.float64)
     slope = phi.slope_at_one
-    proofs: list[tuple[float, str]] = []
-    l = getattr(f, "coordinate_lipschitz", None)
-    if l is not None:
-        threshold = slope * _worst_ratio(to_numpy(l), weights)
-        largest = float(to_numpy(l).max())
-        proofs.append((threshold, f"Theorem 3.1 (Lipschitz): max l_i = {largest:.6g}, phi'(1-) = {slope:.6g}"))
-    curvature = getattr(f, "coordinate_curvature", None)
-    if curvature is not None:
-        kappa = phi.curvature_margin
-        threshold = slope * math.sqrt(_worst_ratio(to_numpy(curvature), weights) / kappa)
-        proofs.append(
-            (
-                threshold,
-                f"Theorem 3.3 (curvature): max L_i = {float(to_numpy(curvature).max()):.6g}, "
-                f"kappa = {kappa:.6g}, phi'(1-) = {slope:.6g}",
-            )
-        )
-    if not proofs:
+    l, domain = getattr(f, "coordinate_lipschitz", None), getattr(f, "domain", None)
+    curvature = None if domain and l is not None else getattr(f, "coordinate_curvature", None)
+    if l is None and curvature is None:
         if rho == "exact":
             raise ValueError(
                 f'penalize(rho="exact"): {f!r} gives neither coordinate_lipschitz nor coordinate_curvature, so no '
@@ -86,19 +80,43 @@ def exactness_of(f: Any, weight: float | Array, phi: Phi, rho: float | Literal["
         rho = float(check_positive(rho, "penalize: rho"))
         reason = "f gives neither a coordinatewise Lipschitz constant nor a curvature bound"
         return Exactness(rho, slope / rho, None, reason)
-    threshold, statement = min(proofs)
+
+    limits, constants = _limits(l, curvature, weights, phi)
+    penalized = np.broadcast_arrays(weights, *limits.values())[0] > 0
+    least = {name: float(np.where(penalized, limit, math.inf).min()) for name, limit in limits.items()}
+    joint = float(np.where(penalized, np.max(np.broadcast_arrays(*limits.values()), axis=0), math.inf).min())
+    theorem = next((name for name, limit in least.items() if limit == joint), _JOINT)
+    threshold = slope / joint
     if rho == "exact":
         chosen = (1 + _MARGIN) * threshold if threshold > 0 else slope
     else:
         chosen = float(check_positive(rho, "penalize: rho"))
-    return Exactness(chosen, slope / chosen, threshold, statement)
+    where = f" {domain}" if domain else ""
+    return Exactness(chosen, slope / chosen, threshold, f"{theorem}: {constants}{where}, phi'(1-) = {slope:.6g}")
 
 
-def _worst_ratio(constants: np.ndarray, weights: np.ndarray) -> float:
-    """max constant_i / weight_i over the penalized coordinates."""
-    constants, weights = np.broadcast_arrays(np.asarray(constants, dtype=np.float64), weights)
-    penalized = weights > 0
-    return float((constants[penalized] / weights[penalized]).max()) if penalized.any() else 0.0
+def _limits(l: Any, curvature: Any, weights: np.ndarray, phi: Phi) -> tuple[dict[str, np.ndarray], str]:
+    """The limits of the flat point, coordinate by coordinate, by theorem; and the constants in words."""
+    limits: dict[str, np.ndarray] = {}
+    constants = []
+    if l is not None:
+        l = to_numpy(l).astype(np.float64)
+        limits["Theorem 3.1 (Lipschitz)"] = _quotient(weights, l)
+        constants.append(f"max l_i = {l.max():.6g}")
+    if curvature is not None:
+        L, kappa = to_numpy(curvature).astype(np.float64), phi.curvature_margin
+        limits["Theorem 3.3 (curvature)"] = np.sqrt(kappa * _quotient(weights, L))
+        constants.append(f"max L_i = {L.max():.6g}, kappa = {kappa:.6g}")
+    if l is not None and curvature is not None:
+        both = math.sqrt(kappa / 2) * (_quotient(weights, l) + _quotient(l, 2 * L))
+        limits[_JOINT] = np.where(l * l <= 2 * weights * L, both, 0.0)
+    return limits, ", ".join(constants)
+
+
+def _quotient(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """The quotient, infinity where the denominator is 0."""
+    numerator, denominator = np.broadcast_arrays(numerator, denominator)
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, math.inf), where=denominator > 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,28 +72,20 @@ class Phi(ABC):
     def curvature_margin(self) -> float:
         """kappa of the curvature theorem, or a lower bound of it (docs/theory.md, Theorem 3.3).
 
-        kappa = inf over 0 < u < 1 of sup over v >= 0 of 2 [h(u) + h'(u)(v - u) - h(v)] / (v - u)^2, with h scaled
-        to reach 1 at u = 1: the surrogate is exact when flat_point^2 * curvature < kappa * weight. It is 1/2 for
-        capped-l1, 2 a^2 / (a + 1)^2 for SCAD of shape a, and 2 for MCP.
+        The surrogate is exact when flat_point^2 * curvature < kappa * weight. With h scaled to reach 1 at u = 1,
 
-        Elsewhere the infimum is bounded from below, cell by cell of a grid of u: since h is concave, its tangents
-        at the points of a cell [l, r] lie above the one at r where v >= r, and above the one at l where v <= l.
-        And where h' falls by d within a cell, as at a kink, v one cell to the left or right makes the quotient at
-        least d / (4 (r - l)). The bound is some thousandths below kappa at most.
+            kappa = 2 inf over 0 < u <= 1 of [(1 - sqrt(1 - h(u))) / u]^2                        (3.1)
+
+        compares h with MCP, for which the bracket is 1. On a cell [l, r] of a grid, h(u) >= max(h(l), u h(r) / r),
+        since h rises and is concave; and 1 - sqrt(1 - c u) is convex in u. The bound is some thousandths below kappa at
+        most.
         """
-        u = np.linspace(0.0, 1.0, 2 * _GRID)  # the ends stand for the one-sided limits
-        v = np.linspace(0.0, 2.0, 501)[None, :]  # for v > 1 the quotient is largest at some v <= 2 - u
-        s = self.slope_at_one
-        h_u = to_numpy(self.surrogate(s * u))[:, None]
-        slope_u = s * (1 - to_numpy(self.maximizer(s * u)))[:, None]
-        excess = h_u + slope_u * (v - u[:, None]) - to_numpy(self.surrogate(s * v[0]))[None, :]
-        left, right = u[:-1, None], u[1:, None]
-        least = np.where(v >= right, excess[1:], excess[:-1])
-        reach = np.where(v >= right, v - left, right - v)  # the largest |v - u| in the cell
-        far = (v > right + 0.05) | (v < left - 0.05)  # nearer, rounding would decide
-        quotient = np.where(far, 2 * least / reach**2, -np.inf)
-        fall = (slope_u[1:-1, 0] - slope_u[2:, 0]) / (4 * u[1])  # the first cell has no v on its left
-        return float(np.maximum(quotient.max(axis=1), np.append(0.0, fall)).min())
+        u = np.linspace(0.0, 1.0, 2 * _GRID)
+        h = np.clip(to_numpy(self.surrogate(self.slope_at_one * u)), 0.0, 1.0)
+        left, right, chord = u[:-1], u[1:], h[1:] / u[1:]
+        by_left_end = (1 - np.sqrt(1 - h[:-1])) / right
+        by_chord = np.append(chord[0] / 2, (1 - np.sqrt(1 - chord[1:] * left[1:])) / left[1:])
+        return float(2 * np.maximum(by_left_end, by_chord).min() ** 2)
 
 
 @dataclass(frozen=True)
@@ -175,6 +167,10 @@ class _Power(Phi):
     def slope_at_one(self) -> float:
         return self.p
 
+    @property
+    def curvature_margin(self) -> float:
+        return min(self.p**2 / 2, 2.0)
+
     def value(self, t: Array) -> Array:
         return t**self.p
 
@@ -188,6 +184,8 @@ class _Power(Phi):
 @dataclass(frozen=True)
 class _Log(Phi):
     epsilon: float
+
+    curvature_margin = 2.0
 
     @property
     def _scale(self) -> float:
@@ -213,6 +211,8 @@ class _Log(Phi):
 class _Lq(Phi):
     q: float
     epsilon: float
+
+    curvature_margin = 2.0
 
     @property
     def _scale(self) -> float:
