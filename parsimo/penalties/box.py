@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.functions import Traits
-from parsimo.core.validation import check_step
+from parsimo.core.validation import check_number, check_step
 from parsimo.penalties.separable import Separable
 
 __all__ = ["Box"]
@@ -74,6 +76,15 @@ class Box(Separable):
     def descent_rate(self, x: Array, grad: Array) -> float:
         """As for every separable penalty; infinity outside the box."""
         return super().descent_rate(x, grad) if self.value(x) == 0 else math.inf
+
+    def sublevel_radius(self, level: float) -> float:
+        """The norm of the farthest corner; infinity where an end is, and where both are numbers other than 0.
+
+        A box of two numbers says nothing of how many coordinates x has: give arrays for a finite radius.
+        """
+        check_number(level, "Box.sublevel_radius: level")
+        corners = np.maximum(np.abs(to_numpy(self.lower)), np.abs(to_numpy(self.upper)))
+        return float(np.linalg.norm(corners)) if corners.ndim or corners == 0 else math.inf
 
     def _ends(self, x: Array) -> tuple[Array, Array]:
         return asarray_like(self.lower, x), asarray_like(self.upper, x)

@@ -94,11 +94,8 @@ class Clustering(Separable):
         above = self._upper_tie(x, below)
         if self.distance == "squared":
             return weight * (x - below), weight * (x - above)
-        on = x == below
-        return (
-            weight * xp.where(on, -xp.ones_like(x), xp.sign(x - below)),
-            weight * xp.where(on, xp.ones_like(x), xp.sign(x - above)),
-        )
+        one = xp.ones_like(x)
+        return weight * xp.where(x <= below, -one, one), weight * xp.where(x < above, -one, one)
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size); the lower solution at a midpoint."""
@@ -121,7 +118,7 @@ class Clustering(Separable):
             return (v + tau * c) / (1 + tau)
         excess = v - c
         # c itself, bit for bit, when the step reaches it: adding a zero would do, but -0.0 + c is not always c
-        return xp.where(xp.abs(excess) <= tau, c, v - xp.sign(excess) * tau)
+        return xp.where(xp.abs(excess) <= tau, c, xp.where(excess < 0, v + tau, v - tau))
 
     def _upper_tie(self, x: Array, below: Array) -> Array:
         """The representative above where x is a midpoint, else the nearest one again."""

@@ -41,7 +41,7 @@ class ConcaveProfile(EvenPenalty):
 
     @abstractmethod
     def _root(self, w: Array, k: Array) -> tuple[Array, Array]:
-        """The largest root u >= 0 of u + k H'(u) = w, and whether there is one; any number where there is none."""
+        """The largest root u >= 0 of u + k H'(u) = w, and whether there is none; any number where there is none."""
 
     @property
     def traits(self) -> Traits:
@@ -61,10 +61,10 @@ class ConcaveProfile(EvenPenalty):
     def _shrink(self, v: Array, tau: Array) -> Array:
         xp, scale = array_namespace(v), self._scale
         w, k = v / scale, tau / scale**2
-        u, exists = self._root(w, k)
-        fixed = detached(u)
-        beats_zero = exists & (self._gain(fixed, k) > 4 * float(xp.finfo(v.dtype).eps) * w)  # 0 wins a tie
-        x = xp.where(xp.where(k <= 1, w > k, beats_zero), u * scale, xp.zeros_like(v))
+        u, missing = self._root(w, k)
+        no_better = self._gain(detached(u), k) <= 4 * float(xp.finfo(v.dtype).eps) * w  # 0 wins a tie
+        to_zero = xp.where(k <= 1, w <= k, missing | no_better)
+        x = xp.where(to_zero, xp.zeros_like(v), u * scale)
         return xp.where(k == 0, v, x)  # u * scale is v but for rounding
 
     def _gain(self, u: Array, k: Array | float) -> Array:
@@ -74,8 +74,8 @@ class ConcaveProfile(EvenPenalty):
 
     def _stationary(self, v: float, tau: float) -> Iterable[float]:
         scale = self._scale
-        root, exists = self._root(np.asarray([v / scale]), np.asarray([tau / scale**2]))
-        return (float(root[0]) * scale,) if exists[0] else ()
+        root, missing = self._root(np.asarray([v / scale]), np.asarray([tau / scale**2]))
+        return () if missing[0] else (float(root[0]) * scale,)
 
     def _threshold(self, tau: float) -> float:
         scale = self._scale

@@ -77,7 +77,8 @@ class EvenPenalty(Separable):
         v = check_step(v, step_size, f"{type(self).__name__}.prox")
         xp = array_namespace(v)
         tau = asarray_like(step_size, v) * self._weight_like(v)
-        return xp.sign(v) * self._shrink(xp.abs(v), tau) + 0.0  # + 0.0 turns -0.0 into 0.0
+        shrunk = self._shrink(xp.abs(v), tau)
+        return xp.where(v < 0, -shrunk, shrunk) + 0.0  # + 0.0 turns -0.0 into 0.0
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers of weight h(|x|) + (x - v)^2 / (2 step_size) for one number v, in rising order.

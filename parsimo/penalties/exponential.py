@@ -69,14 +69,14 @@ class Exponential(ConcaveProfile):
         xp = array_namespace(w)
         one = xp.ones_like(w)
         beyond_lowest = w - 1 - xp.log(xp.where(k > 0, k, one))  # u + k exp(-u) is least, 1 + log k, at u = log k
-        exists = beyond_lowest > 0
-        w = xp.where(exists, w, w + k + 1)  # any w that has a root
-        p = xp.sqrt(-2 * xp.expm1(-xp.where(exists, beyond_lowest, one)))
+        missing = beyond_lowest <= 0
+        w = xp.where(missing, w + k + 1, w)  # any w that has a root
+        p = xp.sqrt(-2 * xp.expm1(-xp.where(missing, one, beyond_lowest)))
         start = w - 1 + p - p * p / 3 + 11 / 72 * p * p * p
 
         def rates(u: Array) -> tuple[Array, Array]:
             slope = xp.exp(-u)
             return slope, slope
 
-        root = largest_root(xp.where(exists, start, w), w, k, rates, _NEWTON_STEPS)
-        return xp.clip(root, 0.0, None), exists
+        root = largest_root(xp.where(missing, w, start), w, k, rates, _NEWTON_STEPS)
+        return xp.clip(root, 0.0, None), missing

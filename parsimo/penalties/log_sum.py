@@ -64,9 +64,9 @@ class LogSum(ConcaveProfile):
         # (w + 1)^2/4 - k = inner * outer, without overflow, and without cancellation where w is close to k <= 1
         inner = xp.where(k <= 1, ((1 - xp.sqrt(k)) ** 2 + (w - k)) / 2, (w + 1) / 2 - xp.sqrt(k))
         outer = (w + 1) / 2 + xp.sqrt(k)
-        exists = inner > 0
-        root = xp.sqrt(xp.where(exists, inner, xp.ones_like(w))) * xp.sqrt(outer)
+        missing = inner <= 0
+        root = xp.sqrt(xp.where(missing, xp.ones_like(w), inner)) * xp.sqrt(outer)
         middle = (w - 1) / 2
         left = middle < 0  # there middle + root cancels
         u = xp.where(left, (w - k) / xp.where(left, root - middle, xp.ones_like(w)), middle + root)
-        return xp.clip(u, 0.0, None), exists
+        return xp.clip(u, 0.0, None), missing

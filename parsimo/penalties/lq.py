@@ -79,9 +79,9 @@ class Lq(EvenPenalty):
     def _shrink(self, v: Array, tau: Array) -> Array:
         xp = array_namespace(v)
         jump = self._jump(tau)
-        keep = v > jump * (1 + 4 * float(xp.finfo(v.dtype).eps))  # 0 wins a tie
-        share = self._share(jump / xp.where(keep, v, jump + 1))  # where 0 wins, any v beyond the jump
-        return xp.where(keep, share * v, xp.zeros_like(v))
+        to_zero = v <= jump * (1 + 4 * float(xp.finfo(v.dtype).eps))  # 0 wins a tie
+        share = self._share(jump / xp.where(to_zero, jump + 1, v))  # where 0 wins, any v beyond the jump
+        return xp.where(to_zero, xp.zeros_like(v), share * v)
 
     def _share(self, r: Array) -> Array:
         """x / v at v = v_t / r, r <= 1: the largest root of s + beta s^(q - 1) = 1 with beta = q tau v^(q - 2)."""

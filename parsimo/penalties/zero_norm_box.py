@@ -77,8 +77,8 @@ class ZeroNormBox(Separable):
         xp = array_namespace(v)
         tau = asarray_like(step_size, v) * asarray_like(self.weight, v)
         p = self._box.prox(v, step_size)
-        keep = (p * (2 * v - p) > 2 * tau) | (tau == 0)
-        return xp.where(keep, p, xp.zeros_like(v))
+        to_zero = (p * (2 * v - p) <= 2 * tau) & (tau > 0)
+        return xp.where(to_zero, xp.zeros_like(v), p)
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """The minimizers for one number v, rising: 0, the projection of v, or both."""

@@ -95,8 +95,8 @@ class ZeroNormCodebook(Separable):
         xp, step = array_namespace(v), asarray_like(step_size, v)
         price = step * asarray_like(self.weight, v)
         p = self._clustering.prox(v, step_size)
-        keep = (p * (2 * v - p) / 2 - step * self._clustering.terms(p) > price) | (price == 0)
-        return xp.where(keep, p, xp.zeros_like(v))
+        to_zero = (p * (2 * v - p) / 2 - step * self._clustering.terms(p) <= price) & (price > 0)
+        return xp.where(to_zero, xp.zeros_like(v), p)
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers for one number v, rising: 0, the points of the clustering prox, or both."""

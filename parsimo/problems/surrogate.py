@@ -123,7 +123,8 @@ class PhiPenalty(FlatPenalty):
         def objective(x: Array) -> Array:
             return tau * self._h(x) + (x - v) ** 2 / 2
 
-        solution, lowest = xp.zeros_like(v), objective(xp.zeros_like(v))
+        zero = xp.zeros_like(v)
+        solution, lowest = xp.where(xp.isnan(v), v, zero), objective(zero)
         for candidate in (*self._valleys(v, tau), v):
             trial = objective(candidate)
             solution = xp.where(trial < lowest, candidate, solution)

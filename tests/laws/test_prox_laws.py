@@ -219,6 +219,17 @@ def test_traits_are_true_and_sharp(name: str):
 
 
 @each()
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_missing_number_is_not_hidden(name: str, library: str):
+    """A solver's loop looks for NaN in its iterates; a prox that turns it into 0 would blind it."""
+    g, v = MAKERS[name](0.7), np.array([math.nan, 0.1, -3.0, math.nan])
+    for step_size in STEPS:
+        x = to_numpy(g.prox(LIBRARIES[library](v), step_size))
+        np.testing.assert_array_equal(np.isnan(x), np.isnan(v))
+    assert math.isnan(g.value(v)) or g.value(v) == math.inf
+
+
+@each()
 def test_a_step_is_positive(name: str):
     g = MAKERS[name](0.7)
     for bad in (0.0, -1.0, np.float64(-1.0), np.linspace(-1, 1, V.size)):
