@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from parsimo import theory_checks
+from parsimo.penalties import MCP
 from parsimo.theory_checks import Evidence, Trials, standard_checks
 
 CHECKS = {check.name: check for check in standard_checks()}
@@ -71,5 +72,4 @@ def test_the_worst_trial_is_kept():
 
 def test_the_worst_case_can_be_pasted():
     evidence = CHECKS["prox of MCP"].run()
-    g = theory_checks.PENALTIES["MCP"][0]
-    assert np.size(eval(evidence.worst_case, {"g": g, "np": np})) >= 1
+    assert np.size(eval(evidence.worst_case, {"MCP": MCP, "np": np})) >= 1

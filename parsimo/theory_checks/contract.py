@@ -1,0 +1,189 @@
+"""What a penalty must offer before its prox can be checked: bad input is named with its numbers, before any trial."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from parsimo import penalties
+
+__all__ = [
+    "array_text",
+    "name_of",
+    "require_methods",
+    "require_penalty",
+    "require_shaped_penalty",
+    "require_trials",
+    "takes_array_steps",
+]
+
+_SAMPLES = (0.0, 1e-3, -1e-3, 0.3, -0.3, 1.0, -1.0, 30.0, -30.0)
+_AS_A_WHOLE = "such a penalty is checked as a whole, with shape=(n,) or (m, n)"
+_ROUNDING = 1e-9  # within which sums of values must agree, relative to the sum
+
+
+def name_of(g: Any) -> str:
+    """repr(g) where that can be pasted: where the penalties' names, np and g's own class give its like; else "g"."""
+    text = re.sub(r"(?<![\w.])(array\(|inf\b|nan\b)", r"np.\1", repr(g))
+    try:
+        like = eval(text, {**vars(penalties), "np": np, type(g).__name__: type(g)})
+    except Exception:  # a repr may be any text: then there is nothing to paste
+        return "g"
+    return text if type(like) is type(g) and repr(like) == repr(g) else "g"
+
+
+def array_text(x: np.ndarray) -> str:
+    """An expression that gives x bit for bit."""
+    dtype = "" if x.dtype == np.float64 else f", np.{x.dtype}"
+    return f"np.array({x.tolist()}{dtype})"
+
+
+def require_methods(g: Any, *methods: str) -> None:
+    """Refuse an object that lacks one of the methods.
+
+    Raises
+    ------
+    TypeError
+        Naming all that it lacks.
+    """
+    missing = [name for name in methods if not callable(getattr(g, name, None))]
+    if missing:
+        raise TypeError(f"{type(g).__name__} lacks {' and '.join(missing)}; the check needs {' and '.join(methods)}")
+
+
+def require_trials(trials: int | None, tolerance: float, steps: tuple[float, float]) -> None:
+    """Refuse a number of trials, a tolerance or a range of steps that tries nothing.
+
+    Raises
+    ------
+    ValueError
+        Naming the number.
+    """
+    if trials is not None and trials < 1:
+        raise ValueError(f"trials must be at least 1, got {trials}")
+    if not 0 < tolerance < math.inf:
+        raise ValueError(f"tolerance must be a positive number, got {tolerance}")
+    if not 0 < steps[0] <= steps[1] < math.inf:
+        raise ValueError(f"steps must be 0 < smallest <= largest, got {steps}")
+
+
+def require_penalty(g: Any, breakpoints: Sequence[float], lower: float) -> None:
+    """Refuse a penalty that is not a sum over coordinates with values >= lower and a prox that keeps shape and dtype.
+
+    Raises
+    ------
+    TypeError
+        If a method is missing, or returns something of another type than the protocol `Proximable` asks for.
+    ValueError
+        If a value or a prox is not what any minimization could use, naming the numbers.
+    """
+    require_methods(g, "value", "prox")
+    if not getattr(getattr(g, "traits", None), "separable", True):
+        raise ValueError(f"{name_of(g)} says that it is no sum over coordinates; {_AS_A_WHOLE}")
+    for point in breakpoints:
+        if not math.isfinite(point):
+            raise ValueError(f"breakpoints must be finite numbers, got {point}")
+    samples = np.array([*_SAMPLES, *breakpoints])
+    values = np.array([_value(g, samples[k : k + 1]) for k in range(samples.size)])
+    if (values < lower).any():
+        k = int(values.argmin())
+        raise ValueError(
+            f"{_value_text(g, samples[k : k + 1])} is {values[k]}, below {lower}: how far the scan must look follows "
+            "from a lower bound of g; pass one as lower="
+        )
+    if values[0] == math.inf and (values[len(_SAMPLES) :] == math.inf).all():
+        raise ValueError(
+            f"{_value_text(g, samples[:1])} is inf; if 0 is outside the domain on purpose, name a point of the domain "
+            "among the breakpoints"
+        )
+    finite = samples[values < math.inf]
+    _check_sum(g, finite, values[values < math.inf])
+    v = np.array([-3.0, -0.5, 0.0, 0.7, 40.0])
+    for given in (v, v.astype(np.float32), v[:1]):
+        _check_prox_call(g, given)
+    _check_prox_set(g)
+
+
+def require_shaped_penalty(g: Any, shape: tuple[int, ...]) -> None:
+    """As `require_penalty`, for a penalty of arrays of one shape; its values may have any sign."""
+    require_methods(g, "value", "prox")
+    if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise ValueError(f"shape must be a tuple of positive integers such as (5,) or (3, 4), got {shape}")
+    v = np.linspace(-3.0, 4.0, math.prod(shape)).reshape(shape)
+    for given in (v, v.astype(np.float32)):
+        _check_prox_call(g, given)
+    x = g.prox(v, 1.0)
+    if _value(g, x) == math.inf:
+        raise ValueError(f"{_value_text(g, x)} is inf, but this point is {name_of(g)}.prox({array_text(v)}, 1.0)")
+
+
+def takes_array_steps(g: Any) -> bool:
+    """Whether prox takes one step for each entry: with a TypeError or a ValueError it may say no."""
+    try:
+        g.prox(np.array([1.0, 2.0]), np.array([0.5, 2.0]))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _value(g: Any, x: np.ndarray) -> float:
+    value = g.value(x)
+    if not isinstance(value, float):
+        raise TypeError(f"{_value_text(g, x)} must be a float, got {value!r} of type {type(value).__name__}")
+    if math.isnan(value) or value == -math.inf:
+        raise ValueError(f"{_value_text(g, x)} is {value}; a penalty is a number, or inf outside its domain")
+    return float(value)
+
+
+def _value_text(g: Any, x: np.ndarray) -> str:
+    return f"{name_of(g)}.value({array_text(x)})"
+
+
+def _check_sum(g: Any, x: np.ndarray, values: np.ndarray) -> None:
+    """g(x) = sum of g(x_i), and = sum of terms(x)."""
+    together, total = _value(g, x), float(values.sum())
+    if abs(together - total) > _ROUNDING * max(1.0, abs(total)):
+        raise ValueError(
+            f"{_value_text(g, x)} is {together}, but its entries one by one add up to {total}; {_AS_A_WHOLE}"
+        )
+    if not hasattr(g, "terms"):
+        return
+    terms = np.asarray(g.terms(x))
+    if terms.shape != x.shape:
+        raise ValueError(f"{name_of(g)}.terms must keep the shape {x.shape}, got {terms.shape}")
+    wrong = ~(np.abs(terms - values) <= _ROUNDING * np.maximum(1.0, np.abs(values)))
+    if wrong.any():
+        k = int(wrong.argmax())
+        raise ValueError(f"{name_of(g)}.terms({array_text(x)})[{k}] is {terms[k]}, but the value there is {values[k]}")
+
+
+def _check_prox_call(g: Any, v: np.ndarray) -> None:
+    """A finite array of the library, shape and dtype of v, which is left as it was."""
+    kept = v.copy()
+    x = g.prox(v, 0.7)
+    call = f"{name_of(g)}.prox({array_text(kept)}, 0.7)"
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"{call} must be a numpy array as its argument is, got {type(x).__name__}")
+    if x.shape != kept.shape:
+        raise ValueError(f"{call} must have the shape {kept.shape}, got {x.shape}")
+    if x.dtype != kept.dtype:
+        raise TypeError(f"{call} must have the dtype {kept.dtype}, got {x.dtype}")
+    if not np.isfinite(x).all():
+        raise ValueError(f"{call} must be finite, got {x.tolist()}")
+    if not np.array_equal(v, kept):
+        raise ValueError(f"{call} writes to its argument; it must work on a copy")
+
+
+def _check_prox_set(g: Any) -> None:
+    if not hasattr(g, "prox_set"):
+        return
+    listed = g.prox_set(1.5, 0.7)
+    call = f"{name_of(g)}.prox_set(1.5, 0.7)"
+    if not isinstance(listed, Sequence) or not all(isinstance(p, (int, float)) for p in listed):
+        raise TypeError(f"{call} must be a tuple of numbers, got {listed!r}")
+    if not listed or not all(math.isfinite(p) for p in listed):
+        raise ValueError(f"{call} must list at least one minimizer and finite ones only, got {listed!r}")
