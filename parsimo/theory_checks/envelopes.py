@@ -122,7 +122,7 @@ def check_envelope_decrease(
     factor: float = 1.0,
 ) -> Evidence:
     """With exact steps, sigma > max(L, 2m) lowers the envelope by sigma C |x - z+|^2 a step, and the augmented
-    Lagrangian by the least decrease along curvatures between -m and L.
+    Lagrangian by the least decrease along curvatures between -m and L, to no less than the objective at z.
 
     `factor` times the smallest such sigma is the smallest that is tried.
     """
@@ -144,6 +144,7 @@ def check_envelope_decrease(
             fall = min(
                 envelopes[0] - envelopes[1] - sigma * max(constant(*constants), 0.0) * float(gap @ gap),
                 lagrangians[0] - lagrangians[1] - max(decrease(*constants), 0.0) * float(dx @ dx),
+                lagrangians[1] - problem.value(then.z),
             )
             size = 1 + sum(abs(value) for value in (*envelopes, *lagrangians))
             outcome.add(fall / size + _ROUNDING, partial(run_text, problem, solver, x0, k + 2))

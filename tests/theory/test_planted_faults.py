@@ -398,4 +398,20 @@ def test_every_check_of_this_package_has_a_planted_fault():
         "check_storage",
         "check_zero_norm_codebook",
     }
-    assert checks - here == beside_the_solvers | of_clustering
+    of_solvers = {
+        "check_admm_rate",
+        "check_admm_support_changes",
+        "check_alternating_certificate",
+        "check_alternating_descent",
+        "check_douglas_rachford",
+        "check_envelope_decrease",
+        "check_gradient_certificate",
+        "check_gradient_descent",
+        "check_gradient_rate",
+        "check_lagrangian_bounds",
+        "check_majorized_step",
+        "check_majorizer",
+        "check_support_changes",
+        "check_worst_case",
+    }
+    assert checks - here == beside_the_solvers | of_clustering | of_solvers
