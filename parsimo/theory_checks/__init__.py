@@ -5,6 +5,7 @@ the same checks, on right objects and, in the tests, on broken ones.
 """
 
 from parsimo.theory_checks.admm import check_certificate, check_merit, check_sigma_sharp
+from parsimo.theory_checks.both_constants import check_joint_theorem, check_joint_tightness
 from parsimo.theory_checks.clustering import (
     check_cluster_prox,
     check_quantization,
@@ -33,7 +34,11 @@ from parsimo.theory_checks.family import (
     check_surrogate,
     check_variational_identity,
 )
+from parsimo.theory_checks.ladder import check_ladder
+from parsimo.theory_checks.lower_bounds import check_lower_bounds
 from parsimo.theory_checks.majorization import check_majorized_step, check_majorizer
+from parsimo.theory_checks.membership import check_phi
+from parsimo.theory_checks.pieces import check_prox_by_pieces
 from parsimo.theory_checks.prox import check_prox, check_subdifferential
 from parsimo.theory_checks.quantizers import (
     check_best_codebook,
@@ -44,8 +49,17 @@ from parsimo.theory_checks.quantizers import (
     check_split_order,
 )
 from parsimo.theory_checks.rates import check_admm_rate, check_gradient_rate, check_worst_case
+from parsimo.theory_checks.reformulation import check_reformulation
+from parsimo.theory_checks.sandwich import check_sandwich
+from parsimo.theory_checks.small_points import check_no_small_stationary_point, check_small_stationary_point
 from parsimo.theory_checks.soft_clustering import check_harmonic, check_soft_min
 from parsimo.theory_checks.storage import check_huffman, check_storage
+from parsimo.theory_checks.structures import (
+    check_group_theorem,
+    check_group_tightness,
+    check_rank_theorem,
+    check_rank_tightness,
+)
 from parsimo.theory_checks.subjects import FAMILY, PENALTIES
 from parsimo.theory_checks.suite import standard_checks
 from parsimo.theory_checks.support_changes import check_admm_support_changes, check_support_changes
@@ -56,17 +70,31 @@ __all__ = [
     "Trials",
     # penalties
     "check_prox",
+    "check_prox_by_pieces",
     "check_subdifferential",
     # the family
     "check_axioms",
     "check_conjugate",
     "check_surrogate",
     "check_variational_identity",
+    # what is your own
+    "check_phi",
+    "check_reformulation",
     # exactness
     "check_curvature_theorem",
     "check_curvature_tightness",
     "check_lipschitz_theorem",
     "check_lipschitz_tightness",
+    "check_joint_theorem",
+    "check_joint_tightness",
+    "check_sandwich",
+    "check_lower_bounds",
+    "check_small_stationary_point",
+    "check_no_small_stationary_point",
+    "check_group_theorem",
+    "check_group_tightness",
+    "check_rank_theorem",
+    "check_rank_tightness",
     "check_never_exact",
     "check_zeroing",
     # clustering
@@ -106,6 +134,8 @@ __all__ = [
     "check_majorizer",
     "check_support_changes",
     "check_worst_case",
+    # the ladder
+    "check_ladder",
     # all of them
     "FAMILY",
     "PENALTIES",

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from parsimo.theory_checks import (
     admm,
+    both_constants,
     clustering,
     curvature,
     descents,
     envelopes,
     exactness,
     family,
+    ladder,
+    lower_bounds,
     majorization,
+    membership,
+    pieces,
     prox,
     quantizers,
     rates,
+    reformulation,
+    sandwich,
+    small_points,
     soft_clustering,
     storage,
+    structures,
     support_changes,
 )
 from parsimo.theory_checks.evidence import Check
@@ -24,8 +33,16 @@ __all__ = ["standard_checks"]
 
 _MODULES = (
     family,
+    membership,
     exactness,
+    reformulation,
+    sandwich,
     curvature,
+    both_constants,
+    lower_bounds,
+    small_points,
+    structures,
+    pieces,
     prox,
     admm,
     clustering,
@@ -37,6 +54,7 @@ _MODULES = (
     majorization,
     rates,
     support_changes,
+    ladder,
 )
 
 
