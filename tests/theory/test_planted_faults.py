@@ -408,10 +408,26 @@ def test_every_check_of_this_package_has_a_planted_fault():
         "check_gradient_certificate",
         "check_gradient_descent",
         "check_gradient_rate",
+        "check_ladder",
         "check_lagrangian_bounds",
         "check_majorized_step",
         "check_majorizer",
         "check_support_changes",
         "check_worst_case",
     }
-    assert checks - here == beside_the_solvers | of_clustering | of_solvers
+    of_exactness = {
+        "check_group_theorem",
+        "check_group_tightness",
+        "check_joint_theorem",
+        "check_joint_tightness",
+        "check_lower_bounds",
+        "check_no_small_stationary_point",
+        "check_phi",
+        "check_rank_theorem",
+        "check_rank_tightness",
+        "check_reformulation",
+        "check_sandwich",
+        "check_small_stationary_point",
+    }
+    of_oracles = {"check_gradient", "check_prox_by_pieces", "check_solver"}
+    assert checks - here == beside_the_solvers | of_clustering | of_solvers | of_exactness | of_oracles

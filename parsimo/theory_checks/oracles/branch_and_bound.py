@@ -25,7 +25,7 @@ from parsimo.theory_checks.oracles.boxes import TINY, Boxes, Terms
 from parsimo.theory_checks.oracles.quadratic_models import QuadraticModels
 from parsimo.theory_checks.oracles.scan import line_minima
 
-__all__ = ["branch_and_bound", "global_bound", "global_minimizers", "near_minimizers"]
+__all__ = ["branch_and_bound", "global_bound", "global_minimizers", "has_bounded_level_sets", "near_minimizers"]
 
 Box = tuple[np.ndarray, np.ndarray]
 _BATCH = 256  # boxes that are worked on together
@@ -130,6 +130,14 @@ def global_minimizers(
     return near_minimizers(f, terms, box, start, tolerance, limit)
 
 
+def has_bounded_level_sets(f: Any) -> bool:
+    """Whether f is least squares of full column rank, so that a box for its minimizers can be proved."""
+    if not isinstance(f, LeastSquares):
+        return False
+    hessian = _hessian(f)
+    return bool(np.linalg.eigvalsh(hessian)[0] > 1e-10 * np.trace(hessian))
+
+
 @dataclass
 class _Search:
     """The boxes that are still open, and what the closed ones have left."""
@@ -231,12 +239,12 @@ def _given(problem: Any, radius: float | None) -> tuple[Any, Terms, Box, np.ndar
     terms = _terms(problem)
     if radius is not None:
         return f, terms, (np.full(n, -float(radius)), np.full(n, float(radius))), np.zeros(n)
-    if not isinstance(f, LeastSquares):
-        raise ValueError(f"branch and bound: {f!r} has no level set of known size; pass a radius for |x_i|")
-    at_zero = f.grad(np.zeros(n))
-    hessian = np.array([f.grad(e) - at_zero for e in np.eye(n)])
-    if np.linalg.eigvalsh(hessian)[0] <= 1e-10 * np.trace(hessian):
-        raise ValueError(f"branch and bound: {f!r} lacks full column rank; pass a radius for |x_i|")
+    if not has_bounded_level_sets(f):
+        raise ValueError(
+            f"branch and bound: {f!r} is not least squares of full column rank, so the size of its level sets is not "
+            "known; pass a radius for |x_i|"
+        )
+    at_zero, hessian = f.grad(np.zeros(n)), _hessian(f)
     start = _eliminate(lambda x: float(f.value(x)) + float(terms(x).sum()), hessian, -at_zero)
     level = float(f.value(start)) + float(terms(start).sum())
     # f(x) <= level is an ellipsoid about the least-squares solution
@@ -244,6 +252,12 @@ def _given(problem: Any, radius: float | None) -> tuple[Any, Terms, Box, np.ndar
     reach = np.sqrt(2 * max(level - f.value(center), 0.0) * np.diag(np.linalg.inv(hessian)))
     reach = reach * (1 + 1e-6) + 1e-9 * (1 + np.abs(center))
     return f, terms, (np.minimum(center - reach, 0.0), np.maximum(center + reach, 0.0)), start
+
+
+def _hessian(f: Any) -> np.ndarray:
+    """Of a quadratic f, from its gradients."""
+    n = f.shape[0]
+    return np.array([f.grad(e) - f.grad(np.zeros(n)) for e in np.eye(n)])
 
 
 def _eliminate(objective: Any, hessian: np.ndarray, linear: np.ndarray) -> np.ndarray:
