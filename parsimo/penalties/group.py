@@ -42,7 +42,7 @@ class Group(Lifted):
     TypeError
         If the penalty is not even or has an array of weights, or the labels are not integers.
     ValueError
-        If a label is below -1, there is no group at all, or there is not one weight for each group.
+        If a label is below -1, a group is empty, there is none at all, or there is not one weight for each group.
 
     Examples
     --------
@@ -69,6 +69,8 @@ class Group(Lifted):
         count = int(labels.max(initial=-1)) + 1
         if count == 0:
             raise ValueError("Group: labels name no group; for free coordinates alone take Zero()")
+        if missing := set(range(count)).difference(labels.reshape(-1).tolist()):
+            raise ValueError(f"Group: no coordinate has label {min(missing)}; number the groups 0, 1, ... without gaps")
         if self.weights is not None:
             weights = to_numpy(check_nonnegative(self.weights, "Group: weights"))
             if weights.shape != (count,):
@@ -88,6 +90,10 @@ class Group(Lifted):
     def rows(cls, penalty: EvenPenalty, shape: tuple[int, int], weights: Array | None = None) -> Group:
         """A group for each row of an m x n matrix, which may come flat, in C order."""
         return cls(penalty, np.broadcast_to(np.arange(shape[0])[:, None], shape), weights)
+
+    def sublevel_radius(self, level: float) -> float:
+        """The largest |x| with g(x) <= level, which is that of the norms; infinity if there are free coordinates."""
+        return math.inf if (self._segments == self._count).any() else super().sublevel_radius(level)
 
     def norms(self, x: Array) -> Array:
         """|x_{G_j}| for each group, 1-D; torch differentiates through it, with gradient 0 at a zero group."""

@@ -41,6 +41,11 @@ class Lifted(ABC):
         scalar: Any = self._scalar
         return replace(scalar.traits, separable=False)
 
+    def sublevel_radius(self, level: float) -> float:
+        """The largest |x| with g(x) <= level, which is that of the radii; infinity where p does not know its own."""
+        scalar: Any = self._scalar
+        return scalar.sublevel_radius(level) if hasattr(scalar, "sublevel_radius") else math.inf
+
     def value(self, x: Array) -> float:
         """g(x)."""
         return self._scalar.value(self._radii(x))
