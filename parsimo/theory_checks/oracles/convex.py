@@ -139,38 +139,40 @@ def _scad(weight: float, flat_point: float, shape: float = 3.7) -> tuple[Piece, 
     alpha = flat_point / shape
     height = alpha**2 * (shape + 1) / 2
     s = weight / height
-    bent = [
-        Piece(
-            lambda x, sign=sign: s * (2 * shape * alpha * sign * x - alpha**2) / (2 * (shape - 1)),
-            *sorted((sign * alpha, sign * shape * alpha)),
-            bend=s / (shape - 1),
-        )
-        for sign in (-1, 1)
-    ]
+
+    def bent(side: int) -> Piece:
+        def rise(x: Any) -> Any:
+            return s * (2 * shape * alpha * side * x - alpha**2) / (2 * (shape - 1))
+
+        low, high = sorted((side * alpha, side * shape * alpha))
+        return Piece(rise, low, high, bend=s / (shape - 1))
+
     return (
         Piece(lambda x: s * alpha * cp.abs(x), -alpha, alpha),
-        *bent,
+        bent(-1),
+        bent(1),
         Piece(lambda x: weight, -math.inf, -shape * alpha),
         Piece(lambda x: weight, shape * alpha, math.inf),
     )
 
 
-def _clustering(weight: float, codebook: Iterable[float], distance: str = "absolute") -> tuple[Piece, ...]:
-    r = _distance(distance)
-    return tuple(Piece(lambda x, c=c: weight * r(x - c)) for c in map(float, codebook))
+def _clustering(
+    weight: float, codebook: Iterable[float], distance: str = "absolute", price: float = 0.0
+) -> tuple[Piece, ...]:
+    cp = _cvxpy("PIECES")
+
+    def about(c: float) -> Piece:
+        if distance == "absolute":
+            return Piece(lambda x: price + weight * cp.abs(x - c))
+        return Piece(lambda x: price + weight * cp.square(x - c) / 2)
+
+    return tuple(about(float(c)) for c in codebook)
 
 
 def _zero_norm_codebook(
     weight: float, cluster_weight: float, codebook: Iterable[float], distance: str = "absolute"
 ) -> tuple[Piece, ...]:
-    r = _distance(distance)
-    pieces = (Piece(lambda x, c=c: weight + cluster_weight * r(x - c)) for c in map(float, codebook))
-    return Piece(lambda x: 0.0, 0.0, 0.0), *pieces
-
-
-def _distance(distance: str) -> Callable[[Any], Any]:
-    cp = _cvxpy("PIECES")
-    return cp.abs if distance == "absolute" else lambda d: cp.square(d) / 2
+    return Piece(lambda x: 0.0, 0.0, 0.0), *_clustering(cluster_weight, codebook, distance, price=weight)
 
 
 PIECES: dict[str, Callable[..., tuple[Piece, ...]]] = {
