@@ -19,7 +19,7 @@ class Lifted(ABC):
 
     A gradient at x splits into its slopes along the radii and a rest, along which no radius changes at first order.
     Certificates are those of the even penalty at (radii, slopes), and all of the rest (docs/theory.md,
-    Propositions 4.12 and 4.14).
+    Propositions 4.12 and 4.13).
     """
 
     @property
@@ -37,7 +37,7 @@ class Lifted(ABC):
 
     @property
     def traits(self) -> Traits:
-        """Those of the even penalty, but not separable (docs/theory.md, Proposition 4.15)."""
+        """Those of the even penalty, but not separable (docs/theory.md, Proposition 4.14)."""
         scalar: Any = self._scalar
         return replace(scalar.traits, separable=False)
 

@@ -47,7 +47,7 @@ class Spectral(Lifted):
 
     Notes
     -----
-    Lewis, J. Convex Anal. 2 (1995), and Lewis and Sendov, Set-Valued Anal. 13 (2005), for the subdifferential.
+    Certificates: docs/theory.md, Proposition 4.13; Lewis and Sendov, Set-Valued Analysis (2005).
 
     Examples
     --------

@@ -22,7 +22,7 @@ class ZeroNormBall:
     """g(x) = 0 if |x|_0 <= k, infinity otherwise.
 
     The prox keeps the k largest |v_i|; in a diagonal metric, with steps t_i, the k largest v_i^2 / t_i
-    (docs/theory.md, Proposition 4.13).
+    (docs/theory.md, Proposition 4.15).
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class ZeroNormBall:
         """Distance of -grad from the limiting normal cone at x, the union of {s : s_J = 0} over the J that contain
         the support of x and have k elements, or are everything; infinity outside the ball.
 
-        The best J joins to the support the coordinates of smallest |grad_i| (docs/theory.md, Proposition 4.14).
+        The best J joins to the support the coordinates of smallest |grad_i| (docs/theory.md, Proposition 4.15).
         """
         xp = array_namespace(x)
         return self._norm_on_best(x, grad, -xp.abs(grad))
