@@ -8,17 +8,18 @@ from typing import Any
 
 from parsimo._array import Array, array_namespace, asarray_like, to_float
 
-__all__ = ["Move", "best_coordinate_move", "best_swap", "coordinate_moves", "moves_are_exact"]
+__all__ = ["Move", "best_coordinate_move", "best_swap", "coordinate_moves", "curvatures", "moves_are_exact"]
 
 _CHUNK = 256  # columns of the Hessian held at a time
+_SHOWN = 3  # coordinates of a move that are printed
 
 
 @dataclass(frozen=True)
 class Move:
-    """New values for one coordinate, or for two, and how far they lower the objective."""
+    """New values for one coordinate or some, and how far they lower the objective."""
 
     indices: tuple[int, ...]
-    """The coordinates: one, or for a swap the one that leaves the support and the one that enters it."""
+    """The coordinates: one, or for a swap the one that leaves the support and the one that enters it, in this order."""
     values: tuple[float, ...]
     """Their new values."""
     decrease: float
@@ -32,7 +33,9 @@ class Move:
         return moved
 
     def __str__(self) -> str:
-        changes = ", ".join(f"x[{i}] = {v:.6g}" for i, v in zip(self.indices, self.values, strict=True))
+        shown = list(zip(self.indices, self.values, strict=True))[:_SHOWN]
+        changes = ", ".join(f"x[{i}] = {v:.6g}" for i, v in shown)
+        changes += f" and {len(self.indices) - _SHOWN} others" if len(self.indices) > _SHOWN else ""
         return f"{changes} lowers the objective by {self.decrease:.3g}"
 
 
@@ -53,7 +56,7 @@ def coordinate_moves(f: Any, g: Any, x: Array, grad: Array) -> tuple[Array, Arra
     (array, array)
         New values and decreases, of the shape of x.
     """
-    L = _curvatures(f, x)
+    L = curvatures(f, x)
     target = g.prox(x - grad / L, 1 / L)
     return target, _decreases(g, x, grad, L, target)
 
@@ -84,7 +87,7 @@ def best_swap(f: Any, g: Any, x: Array, grad: Array) -> Move | None:
     Move or None
         None where no exchange lowers the objective (docs/theory.md, Proposition 10.3).
     """
-    xp, L = array_namespace(x), _curvatures(f, x)
+    xp, L = array_namespace(x), curvatures(f, x)
     outside, minus_infinity = x == 0, xp.full_like(x, -float("inf"))
     gain_bound = _gain_bound(g, x, L)
     best, record = None, 0.0
@@ -136,7 +139,7 @@ def _decreases(g: Any, x: Array, grad: Array, L: Array, target: Array) -> Array:
     return g.terms(x) - g.terms(target) - s * (grad + L * s / 2)
 
 
-def _curvatures(f: Any, x: Array) -> Array:
+def curvatures(f: Any, x: Array) -> Array:
     """L_i, those below rounding raised to it: there f hardly changes and the step of the prox is very long."""
     xp = array_namespace(x)
     L = asarray_like(f.coordinate_curvature, x) + xp.zeros_like(x)

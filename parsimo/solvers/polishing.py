@@ -8,22 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parsimo._array import Array, array_namespace, asarray_like, device_of, norm
+from parsimo._array import Array, array_namespace
 from parsimo.core.problem import Composite
 from parsimo.core.validation import check_number
-from parsimo.solvers import stopping
 from parsimo.solvers.ladder import Ladder
-from parsimo.solvers.loop import run
-from parsimo.solvers.moves import Move, best_coordinate_move, best_swap
-from parsimo.solvers.proximal_gradient import ProximalGradient
+from parsimo.solvers.moves import Move, best_coordinate_move, best_swap, curvatures
+from parsimo.solvers.settling import settled
 from parsimo.solvers.stationarity import certify, plain_penalty, point_of
 
 __all__ = ["Polished", "polish"]
 
-_SEARCHES: dict[str, Callable[..., Move | None]] = {"coordinate": best_coordinate_move, "swap": best_swap}
-_NEWTON_STEPS = 50
-_LARGEST_NEWTON = 500  # coordinates; beyond them proximal gradient is cheaper
-_HALVINGS = 40
+_ENTRIES = 5  # coordinates that an exchange tries to let in
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +65,10 @@ def polish(
         With a separable penalty that offers `terms` and `slopes`. A `Result` stands for its problem and its x.
     x : array or Result, optional
         Left untouched.
-    moves : sequence of "coordinate" and "swap"
-        In this order: a kind is tried where those before it find nothing.
+    moves : sequence of "coordinate", "swap" and "exchange"
+        In this order: a kind is tried where those before it find nothing. An exchange takes one coordinate out
+        or none, solves again, lets one in or none, and solves again: it sees more than a swap, at several solves for
+        each nonzero.
     max_moves : int
     time_limit : float, optional
         Seconds, looked at between moves.
@@ -109,7 +106,7 @@ def polish(
     if not math.isfinite(before):
         raise ValueError(f"polish: the objective at x is {before}; start inside the domain of the penalty")
     least = 1000 * float(array_namespace(x).finfo(x.dtype).eps)
-    x, finished = _settled(plain, x), False
+    x, finished = settled(plain, x), False
     while not finished and len(made) < max_moves and time.perf_counter() - start < seconds:
         value, grad = plain.value(x), f.grad(x)
         found = (search(f, g, x, grad) for search in searches)
@@ -118,7 +115,7 @@ def polish(
         trial = x if move is None else move.applied_to(x)
         finished = move is None or not plain.value(trial) < value
         if move is not None and not finished:
-            x = _settled(plain, trial)
+            x = settled(plain, trial)
             made.append(move)
     return Polished(
         x=x,
@@ -134,78 +131,42 @@ def _chosen(moves: Sequence[str]) -> list[Callable[..., Move | None]]:
     names = (moves,) if isinstance(moves, str) else tuple(moves)
     for name in names:
         if name not in _SEARCHES:
-            raise ValueError(f'polish: moves must be among "coordinate" and "swap", got {name!r}')
+            raise ValueError(f'polish: moves must be among "coordinate", "swap" and "exchange", got {name!r}')
     return [_SEARCHES[name] for name in names]
 
 
-def _settled(problem: Composite, x: Array) -> Array:
-    """x after a descent on the coordinates where the penalty is smooth; its objective is no higher."""
-    if getattr(problem.f, "hessian", None) is None or len(_smooth(problem.g, x)) > _LARGEST_NEWTON:
-        stop = stopping.first_of(stopping.certificate_below(1e-10), stopping.max_iterations(200))
-        result = run(ProximalGradient(), problem, x, stop=stop, every=20)
-        return result.x if result.objective <= problem.value(x) else x
-    value = problem.value(x)
-    for _ in range(_NEWTON_STEPS):
-        step = _newton_step(problem, x)
-        if step is None:
-            break
-        trial = _descent_along(problem, x, step, value)
-        if trial is None:
-            break
-        x, last, value = trial, value, problem.value(trial)
-        if last - value <= 1e-15 * abs(value):
-            break
-    return x
+def _best_exchange(f: Any, g: Any, x: Array, grad: Array) -> Move | None:
+    """The lowest point that is reached by taking out one coordinate or none, and letting in one or none.
 
-
-def _newton_step(problem: Composite, x: Array) -> Array | None:
-    """-(H + D)^{-1} (d + g') on the coordinates with one slope g', 0 elsewhere; None where it would be 0.
-
-    H is the Hessian of f there, D the curvature of the penalty by differences of its slope. Eigenvalues enter by
-    their size, so that the step points downhill; those at rounding are left out.
+    After each the rest is solved again. Tried for entry are those that lower f most by themselves, by d_j^2 / (2 L_j).
     """
-    f, g, xp = problem.f, problem.g, array_namespace(x)
-    smooth = _smooth(g, x)
-    if not smooth:
-        return None
-    index = xp.asarray(smooth, dtype=xp.int64, device=device_of(x))
-    slope = xp.take(f.grad(x), index) + xp.take(g.slopes(x)[0], index)
-    if norm(slope) == 0:
-        return None
-    width = float(xp.finfo(x.dtype).eps) ** (1 / 3) * xp.maximum(xp.abs(x), xp.full_like(x, 1e-3))
-    bend = xp.take((g.slopes(x + width)[0] - g.slopes(x - width)[0]) / (2 * width), index)
-    finite = xp.where(xp.isfinite(bend), bend, xp.zeros_like(bend))
-    eigenvalues, basis = xp.linalg.eigh(
-        f.hessian(x, smooth, smooth) + finite * xp.eye(len(smooth), dtype=x.dtype, device=device_of(x))
-    )
-    size = xp.abs(eigenvalues)
-    floor = len(smooth) * float(xp.finfo(x.dtype).eps) * xp.max(size)
-    inverse = xp.where(size > floor, 1 / xp.where(size > floor, size, xp.ones_like(size)), xp.zeros_like(size))
-    step = xp.zeros_like(x)
-    step[index] = -(basis @ (inverse * (basis.T @ slope)))
-    return step
+    problem = Composite(f, g)
+    here = problem.value(x)
+    best, lowest = x, here
+    for out in (None, *_positions(x != 0)):
+        base = x if out is None else settled(problem, Move((out,), (0.0,), 0.0).applied_to(x))
+        into = (settled(problem, move.applied_to(base)) for move in _entries(f, base))
+        for trial in (base, *into):
+            value = problem.value(trial)
+            best, lowest = (trial, value) if value < lowest else (best, lowest)
+    changed = _positions(best != x)
+    return Move(tuple(changed), tuple(float(best[j]) for j in changed), here - lowest) if changed else None
 
 
-def _smooth(g: Any, x: Array) -> list[int]:
-    """The coordinates where the penalty has one slope."""
-    left, right = g.slopes(x)
-    return [int(i) for i in array_namespace(x).nonzero(left == right)[0]]
+def _entries(f: Any, x: Array) -> list[Move]:
+    """The zeros of x that lower f most by themselves, at the value that does so."""
+    xp, grad, L = array_namespace(x), f.grad(x), curvatures(f, x)
+    gain = xp.where(x == 0, grad * grad / (2 * L), xp.zeros_like(x))
+    order = [int(j) for j in xp.argsort(gain, descending=True)[:_ENTRIES]]
+    return [Move((j,), (float(-grad[j] / L[j]),), float(gain[j])) for j in order if float(gain[j]) > 0]
 
 
-def _descent_along(problem: Composite, x: Array, step: Array, value: float) -> Array | None:
-    """The best of x + step and the first sign change on the way to it, then halved steps; None where none is lower."""
-    xp = array_namespace(x)
-    crossing = x * (x + step) < 0
-    candidates = [x + step]
-    if bool(xp.any(crossing)):
-        shares = xp.where(crossing, -x / xp.where(crossing, step, xp.ones_like(step)), xp.ones_like(x))
-        first = xp.min(shares)
-        candidates.append(xp.where(crossing & (shares == first), xp.zeros_like(x), x + first * step))
-    best = min(candidates, key=problem.value)
-    if problem.value(best) <= value:
-        return best
-    for k in range(1, _HALVINGS):
-        trial = x + asarray_like(0.5**k, x) * step
-        if problem.value(trial) < value:
-            return trial
-    return None
+def _positions(mask: Array) -> list[int]:
+    return [int(j) for j in array_namespace(mask).nonzero(mask)[0]]
+
+
+_SEARCHES: dict[str, Callable[..., Move | None]] = {
+    "coordinate": best_coordinate_move,
+    "swap": best_swap,
+    "exchange": _best_exchange,
+}

@@ -177,9 +177,7 @@ class _Point:
             gaps.append((abs(self.objective - lower), getattr(bound, "source", "a bound that was given")))
         gap, source = min(gaps, default=(math.inf, ""))
         if gap == math.inf:
-            why = (
-                "not known to be convex with a bound of its minimizers; pass bound=" if bound is None else "bound -inf"
-            )
+            why = "convexity yields no bound; pass bound=" if bound is None else "the bound is -infinity"
             return Reading(Rung.GLOBAL, what, math.nan, limit, "above", why)
         return Reading(Rung.GLOBAL, what, gap, limit, "above", f"by {source}")
 
