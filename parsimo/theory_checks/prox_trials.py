@@ -14,7 +14,7 @@ from parsimo.theory_checks.evidence import Trials
 from parsimo.theory_checks.oracles.descent import lowest_found, restarted_descent
 from parsimo.theory_checks.oracles.scan import entrywise, prox_minima
 
-__all__ = ["try_coordinates", "try_shape"]
+__all__ = ["Pairs", "draw_pairs", "try_coordinates", "try_shape"]
 
 _PER_STEP = 16  # inputs that share a step, and a call of the prox
 _ALONE = 64  # inputs that get a call of their own, and whose prox_set is looked at
@@ -25,14 +25,19 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class _Pairs:
-    """Prox problems of one function of a number, with their global minima; all arrays have shape (n,)."""
+class Pairs:
+    """Prox problems of one function of a number, with their global minima; arrays of shape (n,)."""
 
     values: Callable[[np.ndarray], np.ndarray]
+    """The function, entry by entry."""
     v: np.ndarray
+    """The arguments; `per_step` neighbours share a step."""
     step: np.ndarray
+    per_step: int
     least: np.ndarray
-    minimizers: np.ndarray  # of shape (n, basins), NaN where there are fewer
+    """The least objectives."""
+    minimizers: np.ndarray
+    """Where they are taken: of shape (n, basins), NaN where there are fewer."""
 
     def excess(self, x: np.ndarray, k: Any = slice(None)) -> np.ndarray:
         """How much higher than the least the objective of pair k is at x, relative to max(1, |least|)."""
@@ -44,9 +49,26 @@ class _Pairs:
         """The minimizers of pair k."""
         return self.minimizers[k][~np.isnan(self.minimizers[k])]
 
-    def comment(self, k: int, x: float, excess: float) -> str:
-        """What was returned, and a better point where there is one."""
-        return _comment(repr(x), excess, repr(float(self.tied(k)[0])), float(self.least[k]))
+    def prox_by_rows(self, g: Any) -> np.ndarray:
+        """g's prox of all pairs, one call for each step."""
+        rows = zip(self.v.reshape(-1, self.per_step), self.step[:: self.per_step], strict=True)
+        return np.concatenate([g.prox(row, float(t)) for row, t in rows])
+
+
+def draw_pairs(
+    g: Any, rng: np.random.Generator, trials: int, breakpoints: Sequence[float], steps: Range, lower: float = 0.0
+) -> Pairs:
+    """At least `trials` pairs: one step in each part of the range, v on, about and off the landmarks of g."""
+    per_step = max(1, min(_PER_STEP, trials // 8))
+    count = -(-trials // per_step)
+    low, high = np.log10(steps)
+    t = 10 ** (low + (high - low) * (np.arange(count) + rng.random(count)) / count)
+    v, step, values = _inputs(g, t, per_step, rng, breakpoints), np.repeat(t, per_step), entrywise(g)
+    return Pairs(values, v, step, per_step, *prox_minima(values, v, step, breakpoints, lower))
+
+
+def _at(pairs: Pairs, k: int, x: Any, excess: float) -> str:
+    return _comment(repr(float(x)), excess, repr(float(pairs.tied(k)[0])), float(pairs.least[k]))
 
 
 def _comment(returned: str, excess: float, better: str, least: float) -> str:
@@ -65,18 +87,12 @@ def try_coordinates(
     lower: float,
 ) -> None:
     """Calls of prox with one step, with an array of steps and with one entry; prox_set on some."""
-    name, values, arrays = name_of(g), entrywise(g), takes_array_steps(g)
-    per_step = max(1, min(_PER_STEP, trials // 8))
-    count = -(-trials // per_step)
-    low, high = np.log10(steps)
-    t = 10 ** (low + (high - low) * (np.arange(count) + rng.random(count)) / count)  # one in each part of the range
-    v = _inputs(g, t, per_step, rng, breakpoints, arrays)
-    step = np.repeat(t, per_step)
-    pairs = _Pairs(values, v, step, *prox_minima(values, v, step, breakpoints, lower))
+    name, pairs = name_of(g), draw_pairs(g, rng, trials, breakpoints, steps, lower)
+    v, step = pairs.v, pairs.step
 
     def add(x: np.ndarray, call: Callable[[int], str]) -> None:
         excess = pairs.excess(x)
-        outcome.add_all(tolerance - excess, lambda k: call(k) + pairs.comment(k, float(x[k]), excess[k]))
+        outcome.add_all(tolerance - excess, lambda k: call(k) + _at(pairs, k, x[k], excess[k]))
 
     def alone(k: int) -> str:
         return f"{name}.prox(np.array([{float(v[k])!r}]), {float(step[k])!r})"
@@ -84,20 +100,20 @@ def try_coordinates(
     def in_its_row(k: int) -> str:
         if g.prox(v[k : k + 1], float(step[k]))[0] == rows[k]:
             return alone(k)
-        start = k - k % per_step  # right alone, wrong beside others
-        return f"{name}.prox({array_text(v[start : start + per_step])}, {float(step[k])!r})[{k - start}]"
+        start = k - k % pairs.per_step  # right alone, wrong beside others
+        return f"{name}.prox({array_text(v[start : start + pairs.per_step])}, {float(step[k])!r})[{k - start}]"
 
     def diagonal(k: int) -> str:
         return f"{name}.prox(np.array([{float(v[k])!r}]), np.array([{float(step[k])!r}]))"
 
-    rows = np.concatenate([g.prox(row, float(s)) for row, s in zip(v.reshape(count, -1), t, strict=True)])
+    rows = pairs.prox_by_rows(g)
     add(rows, in_its_row)
-    if arrays:
+    if takes_array_steps(g):
         add(g.prox(v, step), diagonal)
     for k in rng.permutation(v.size)[:_ALONE]:
         x = g.prox(v[k : k + 1], float(step[k]))
         excess = float(pairs.excess(x, k)[0])
-        outcome.add(tolerance - excess, lambda k=k, x=x, e=excess: alone(k) + pairs.comment(k, float(x[0]), e))  # type: ignore[misc]
+        outcome.add(tolerance - excess, alone(k) + _at(pairs, k, x[0], excess))
         if hasattr(g, "prox_set"):
             listed = np.array(g.prox_set(float(v[k]), float(step[k])), dtype=np.float64)
             excess = max(float(pairs.excess(listed, k).max()), _missed(pairs, k, listed))
@@ -105,17 +121,15 @@ def try_coordinates(
             outcome.add(tolerance - excess, f"{call}  # all minimizers: {pairs.tied(k).tolist()}, up to rounding")
 
 
-def _missed(pairs: _Pairs, k: int, listed: np.ndarray) -> float:
+def _missed(pairs: Pairs, k: int, listed: np.ndarray) -> float:
     """The least height between a minimizer and those listed, for the minimizer farthest off: 0 if none is left out."""
     return max(float(pairs.excess((m + listed) / 2, k).min()) for m in pairs.tied(k))
 
 
-def _inputs(
-    g: Any, t: np.ndarray, per_step: int, rng: np.random.Generator, breakpoints: Sequence[float], arrays: bool
-) -> np.ndarray:
+def _inputs(g: Any, t: np.ndarray, per_step: int, rng: np.random.Generator, breakpoints: Sequence[float]) -> np.ndarray:
     """v for each step: landmarks, numbers close to one, numbers of their scale, and numbers of any scale."""
     pays = t.size * per_step >= _BISECTIONS  # it costs as many calls
-    jumps = _jumps(g, t, arrays) if pays else np.zeros((t.size, 0))
+    jumps = _jumps(g, t) if pays else np.zeros((t.size, 0))
     thresholds = np.array([[g.threshold(float(s))] for s in t]) if hasattr(g, "threshold") else np.zeros((t.size, 1))
     landmarks = np.hstack([thresholds, -thresholds, jumps, np.tile([0.0, *breakpoints], (t.size, 1))])
     size = np.maximum(np.abs(landmarks).max(axis=1), 1e-3)[:, None]
@@ -131,8 +145,9 @@ def _inputs(
     return np.choose(rng.integers(len(kinds), size=shape), kinds).reshape(-1)
 
 
-def _jumps(g: Any, t: np.ndarray, arrays: bool) -> np.ndarray:
+def _jumps(g: Any, t: np.ndarray) -> np.ndarray:
     """Where the prox of each step jumps most, on either side of 0, to the last bit: shape (len(t), 4)."""
+    arrays = takes_array_steps(g)
 
     def prox(v: np.ndarray) -> np.ndarray:
         if arrays:
