@@ -42,4 +42,4 @@ def autograd_gradient(function: Callable[[Any], Any], x: Any) -> tuple[float, np
             "write it in torch operations, without .item(), .detach() or numpy"
         )
     (gradient,) = torch.autograd.grad(value, argument)
-    return float(value), gradient.numpy()
+    return value.item(), gradient.numpy()

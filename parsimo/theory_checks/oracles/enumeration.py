@@ -65,15 +65,15 @@ def zero_norm_minimum_of(f: Any, weight: float | np.ndarray) -> tuple[float, np.
     """Global minimum of f(x) + sum_i weight_i 1[x_i != 0] for convex f of known `shape`, by Newton on every support.
 
     The Hessian comes from differences of the gradient. A support is left out where min f plus its price already
-    exceeds the best value met.
+    exceeds the best value met. Where f only tends to its infimum, as a logistic loss of separable classes does, a point
+    of slope 1e-10 stands for it; with a ridge there is a minimizer.
 
     Raises
     ------
     ValueError
         If f has more than 12 coordinates.
     ArithmeticError
-        If Newton's method does not end on some support, as for a logistic loss of separable classes, which has no
-        minimizer; add a ridge.
+        If Newton's method does not end on some support.
     """
     (n,) = f.shape
     _check_size("zero_norm_minimum_of", n)
@@ -191,7 +191,10 @@ def _newton(f: Any, x: np.ndarray, support: np.ndarray) -> np.ndarray:
         while f.value(x + t * move) > here + 0.1 * t * fall + 1e-14 * abs(here) and t > 1e-12:
             t /= 2
         x = x + t * move
-    raise ArithmeticError(f"zero_norm_minimum_of: Newton's method does not end on the support {support}; add a ridge")
+    raise ArithmeticError(
+        f"zero_norm_minimum_of: Newton's method does not end on the support {support}; f must be convex and bounded "
+        "below"
+    )
 
 
 def _check_size(owner: str, n: int) -> None:
