@@ -13,7 +13,7 @@ from parsimo.penalties import L1, Box, ZeroNorm
 from parsimo.problems import ClusteringProblem, ZeroNormProblem
 from parsimo.solvers import AlternatingMinimization, ProximalGradient
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
-from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, array_text, run_text
+from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, array_text, penalized_text, run_text
 from parsimo.theory_checks.subjects import FAMILY
 
 __all__ = [
@@ -211,9 +211,7 @@ def _case(problem: Any, solver: Any, x0: np.ndarray, steps: int) -> Callable[[],
         if isinstance(problem, ClusteringProblem):
             made = f"ClusteringProblem({problem.f!r}, {problem.weight!r}, {problem.k}, {problem.distance!r})"
         else:
-            made = (
-                f"ZeroNormProblem({problem.f!r}, {problem.weight!r}).to_mpec({problem.phi!r}).penalize({problem.rho!r})"
-            )
+            made = penalized_text(problem)
         return f"solve({made}, {solver!r}, {array_text(x0)}, max_iterations({steps}))"
 
     return text

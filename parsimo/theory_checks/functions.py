@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 
 from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, ZeroNorm
+from parsimo.theory_checks.subjects import FAMILY
 
-__all__ = ["CONVEX_PENALTIES", "PENALTY_KINDS", "Quadratic", "array_text", "run_text", "weighted_l1_minimum"]
+__all__ = [
+    "PENALTY_KINDS",
+    "Quadratic",
+    "array_text",
+    "penalized_text",
+    "run_text",
+    "weighted_l1_minimum",
+]
 
-CONVEX_PENALTIES: tuple[Any, ...] = (Box(-1.0, 1.0), L1(0.3))
 PENALTY_KINDS: tuple[Any, ...] = (
-    *CONVEX_PENALTIES,
+    Box(-1.0, 1.0),
+    L1(0.3),
     ZeroNorm(0.2),
     MCP(0.3, 0.5),
     CappedL1(0.3, 0.5),
@@ -102,3 +110,9 @@ def array_text(x: np.ndarray) -> str:
 def run_text(problem: Any, solver: Any, x0: np.ndarray, steps: int) -> str:
     """The expression of a run of so many steps."""
     return f"solve(Composite({problem.f!r}, {problem.g!r}), {solver!r}, {array_text(x0)}, max_iterations({steps}))"
+
+
+def penalized_text(problem: Any) -> str:
+    """The expression of a penalized MPEC."""
+    name = next((f"FAMILY[{name!r}]" for name, member in FAMILY.items() if member is problem.phi), repr(problem.phi))
+    return f"ZeroNormProblem({problem.f!r}, {problem.weight!r}).to_mpec({name}).penalize({problem.rho!r})"

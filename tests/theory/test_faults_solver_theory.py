@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from parsimo.core.problem import Composite
-from parsimo.penalties import Box, Clustering, ZeroNorm
+from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, ZeroNorm
+from parsimo.problems import ClusteringProblem, ZeroNormProblem
 from parsimo.solvers import (
     AlternatingMinimization,
     Exact,
@@ -46,6 +47,7 @@ from parsimo.theory_checks import (
     check_sigma_sharp,
     check_support_changes,
     check_worst_case,
+    standard_checks,
 )
 from parsimo.theory_checks.descents import gradient_decrease
 from parsimo.theory_checks.envelopes import envelope_constant, exact_decrease
@@ -53,6 +55,7 @@ from parsimo.theory_checks.functions import Quadratic, weighted_l1_minimum
 from parsimo.theory_checks.majorization import mpec_weights
 from parsimo.theory_checks.rates import admm_rate, gradient_rate, worst_case
 
+MODULES = [f"parsimo.theory_checks.{m}" for m in ("admm", "descents", "envelopes", "majorization", "rates")]
 ROWS = ((Exact(), False), (Exact(), True), (Linearized(), False), (Linearized(), True), (Inexact(), None))
 
 
@@ -394,7 +397,10 @@ def test_the_worst_case_of_a_run_can_be_pasted():
     names = {
         "solve": solve, "Composite": Composite, "Quadratic": Quadratic, "max_iterations": max_iterations, "np": np,
         "array": np.array, "ProximalADMM": ProximalADMM, "Exact": Exact, "ProximalGradient": ProximalGradient,
-        "Box": Box, "ZeroNorm": ZeroNorm, "Clustering": Clustering,
+        "Box": Box, "ZeroNorm": ZeroNorm, "Clustering": Clustering, "L1": L1, "MCP": MCP, "CappedL1": CappedL1,
+        "ZeroNormProblem": ZeroNormProblem, "ClusteringProblem": ClusteringProblem, "FAMILY": FAMILY,
+        "mpec_weights": mpec_weights, "AlternatingMinimization": AlternatingMinimization,
+        "Linearized": Linearized, "Inexact": Inexact,
     }  # fmt: skip
     evidence = check_worst_case(trials=3)
     result = eval(evidence.worst_case, names)
@@ -404,6 +410,10 @@ def test_the_worst_case_of_a_run_can_be_pasted():
     used = result.certificate / worst_case(f.lipschitz, f.weak_convexity, float(sigma), gap, steps)
     assert 1 - used == pytest.approx(evidence.margin, abs=1e-12)
     assert eval(check_support_changes(trials=1).worst_case, names).iterations == 200
+    for check in standard_checks():
+        if getattr(check.function, "func", check.function).__module__ in MODULES:
+            for seed in range(3):
+                eval(check.run(seed, trials=4).worst_case, names)
 
 
 def fails(evidence: Evidence) -> bool:
