@@ -63,8 +63,8 @@ def check_lagrangian_bounds(rng: Seed = 0, trials: int = 60, make: Any = Proxima
         z = g.prox(rng.uniform(-2, 2, x0.size), 1.0)
         x = z + 10 ** rng.uniform(-1, 1) * np.linalg.eigh(f.Q)[1][:, int(rng.choice([0, -1]))]
         state = replace(state, x=x, z=z, y=-f.grad(x), sigma=L * 10 ** float(rng.uniform(-1, 1)))
-        case = f"Composite({f!r}, {g!r}), {state.sigma!r}, {array_text(x)}, {array_text(z)}"
-        outcome.add(_between(solver.merit(problem, state), problem, state, L, m), case)
+        point = f"Composite({f!r}, {g!r}), {state.sigma!r}, {array_text(x)}, {array_text(z)}"
+        outcome.add(_between(solver.merit(problem, state), problem, state, L, m), point)
     return outcome.evidence()
 
 
