@@ -2,40 +2,123 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parsimo.cli.console import one_line_errors, progress, show_table
+from parsimo.cli.console import console, one_line_errors, progress, show_table
+from parsimo.core.files import replace_when_written
+
+if TYPE_CHECKING:
+    from parsimo.theory_checks import Check, Evidence
 
 __all__ = ["check_command"]
 
+_COLUMNS = ("no.", "claim", "trials", "worst margin", "seconds", "verdict")
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """One check and what came of it."""
+
+    check: Check
+    evidence: Evidence
+    seconds: float
+
+    @property
+    def row(self) -> list[str]:
+        e = self.evidence
+        return [
+            str(self.check.number),
+            self.check.name,
+            f"{e.trials:,}",
+            f"{e.margin:.2e}",
+            f"{self.seconds:.2f}",
+            e.verdict,
+        ]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """For JSON, which holds no infinity: null stands for a margin that is none."""
+        evidence = asdict(self.evidence)
+        evidence["margin"] = self.evidence.margin if math.isfinite(self.evidence.margin) else None
+        return {"number": self.check.number, "name": self.check.name, **evidence, "seconds": self.seconds}
+
 
 def check_command(
-    names: Annotated[list[str] | None, typer.Argument(help="Only checks whose name contains one of these.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random trials.")] = 0,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only checks of this number, or whose name contains this; default all.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Of each check; by default each has its own number.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random trials.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File that receives the evidence.")] = None,
 ) -> None:
-    """Try out every statement the package rests on; exit code 1 if one does not hold."""
+    """Try out every statement the package rests on; exit code 1 if one does not hold, 130 after Ctrl-C."""
+    outcomes: list[_Outcome] = []
     with one_line_errors():
-        from parsimo.theory_checks import standard_checks
-
-        checks = standard_checks()
-        chosen = [c for c in checks if not names or any(part in c.name for part in names)]
-        if not chosen:
-            kinds = sorted({check.name.split(" of ")[0] for check in checks})
-            raise ValueError(f"no check is named like {', '.join(names or [])}; there are: {', '.join(kinds)}")
-        rows, failed = [], []
+        chosen = _chosen(names or [])
+        if json_file is not None and not json_file.parent.is_dir():
+            raise FileNotFoundError(f"--json {json_file}: there is no folder {json_file.parent}; create it first")
+        interrupted = False
         with progress("checks", len(chosen)) as advance:
-            for check in chosen:
-                begin = time.perf_counter()
-                evidence = check.run(seed)
-                seconds = f"{time.perf_counter() - begin:.2f}"
-                rows.append([check.name, f"{evidence.trials:,}", f"{evidence.margin:.2e}", seconds, evidence.verdict])
-                failed += [] if evidence.holds else [evidence]
-                advance(None)
-    show_table("theory checks", ["claim", "trials", "worst margin", "seconds", "verdict"], rows)
-    for evidence in failed:
-        typer.echo(str(evidence))
-    if failed:
-        raise typer.Exit(1)
+            try:
+                for outcome in _run(chosen, seed, trials):
+                    outcomes.append(outcome)
+                    advance(None)
+            except KeyboardInterrupt:
+                interrupted = True
+        if json_file is not None:
+            with replace_when_written(json_file) as temporary:
+                temporary.write_text(json.dumps([outcome.report for outcome in outcomes], indent=2) + "\n")
+    failed = [outcome for outcome in outcomes if not outcome.evidence.holds]
+    show_table(f"theory checks, seed {seed}", _COLUMNS, [outcome.row for outcome in outcomes])
+    for outcome in failed:
+        typer.echo(str(outcome.evidence))
+    held, seconds = len(outcomes) - len(failed), sum(outcome.seconds for outcome in outcomes)
+    summary = f"{held} of {len(outcomes)} checks hold, {seconds:.0f} s"
+    if interrupted:
+        summary += f"; interrupted, {len(chosen) - len(outcomes)} not run"
+    console.print(summary, highlight=False, soft_wrap=True)
+    if interrupted or failed:
+        raise typer.Exit(130 if interrupted else 1)
+
+
+def _run(chosen: Sequence[Check], seed: int, trials: int | None) -> Iterator[_Outcome]:
+    for check in chosen:
+        begin = time.perf_counter()
+        evidence = check.run(seed, trials)
+        yield _Outcome(check, evidence, time.perf_counter() - begin)
+
+
+def _chosen(names: Sequence[str]) -> list[Check]:
+    """The standard checks of these numbers and names.
+
+    Raises
+    ------
+    ValueError
+        If one of them selects nothing: a mistyped name must not pass as a check that holds.
+    """
+    from parsimo.theory_checks import standard_checks
+
+    checks = standard_checks()
+    for name in names:
+        if not any(_selects(name, check) for check in checks):
+            numbers = sorted({check.number for check in checks})
+            kinds = sorted({check.name.split(" of ")[0] for check in checks})
+            raise ValueError(
+                f"no check has the number or name {name!r}; there are {numbers[0]} to {numbers[-1]}, and: "
+                f"{', '.join(kinds)}"
+            )
+    return [check for check in checks if not names or any(_selects(name, check) for name in names)]
+
+
+def _selects(name: str, check: Check) -> bool:
+    return check.number == int(name) if name.isdecimal() else name in check.name
