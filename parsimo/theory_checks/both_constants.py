@@ -28,12 +28,13 @@ def joint_threshold(l: Any, L: Any, weight: Any, phi: Any) -> float | None:
 
 
 class Huber:
-    """f(x) = sum_k huber(a_k'x - b_k), huber(r) = r^2/2 continued with slope 1 from |r| = 1 on."""
+    """f(x) = sum_k huber(a_k'x - b_k), huber(r) = r^2/2 continued with slope 1 from |r| = 1 on; both constants known."""
 
     convex = True
 
     def __init__(self, A: np.ndarray, b: np.ndarray) -> None:
-        self.A, self.b = A, b
+        self.A, self.b, self.shape = A, b, (A.shape[1],)
+        self.lipschitz = float(np.linalg.norm(A, 2)) ** 2
         self.coordinate_lipschitz, self.coordinate_curvature = np.abs(A).sum(axis=0), (A * A).sum(axis=0)
 
     def value(self, x: np.ndarray) -> float:
