@@ -180,8 +180,12 @@ def try_shape(
     tolerance: float,
     steps: Range,
 ) -> None:
-    """A search for lower points at each trial, by descent too where there are few coordinates; prox_set on some."""
+    """A search for lower points at each trial, by descent too where there are few coordinates; prox_set on some.
+
+    The prox_set of a sum over coordinates takes one number, and is left to `try_coordinates`.
+    """
     name = name_of(g)
+    lists = hasattr(g, "prox_set") and not getattr(getattr(g, "traits", None), "separable", False)
     for trial in range(trials):
         t = float(10 ** rng.uniform(*np.log10(steps)))
         v = _array_input(g, t, shape, rng)
@@ -202,7 +206,7 @@ def try_shape(
         outcome.add(
             tolerance - excess, f"{name}.prox{call}" + _comment(array_text(x), excess, array_text(better), least)
         )
-        if hasattr(g, "prox_set") and trial % 2 == 0:
+        if lists and trial % 2 == 0:
             listed = [objective(y) for y in g.prox_set(v, t)]
             high = (max(listed) - min(here, *listed)) / max(1.0, abs(least))
             outcome.add(tolerance - high, f"{name}.prox_set{call}  # objectives {listed}, that of prox {here!r}")
