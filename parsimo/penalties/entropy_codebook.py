@@ -22,7 +22,7 @@ class EntropyCodebook(Separable):
 
     With tau = step_size weight, the representative c_j of least (v - c_j)^2 / (2 (1 + tau)) + prices_j wins, and the
     prox is (v + tau c_j) / (1 + tau). The inputs that one representative wins form an interval (docs/theory.md,
-    Proposition 4.6); at a boundary of two both results are optimal, and `prox` takes the lower representative.
+    Propositions 4.6 and 5.9); at a boundary of two both results are optimal, and `prox` takes the lower one.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from parsimo._array import Array, array_namespace, detached
@@ -14,13 +15,15 @@ def largest_root(
 ) -> Array:
     """The largest root of x - v + tau h'(x), a convex function of x where h' is convex, by Newton's method.
 
-    From the right of the root the iterates fall to it, and none passes it. The last step is taken from a point
-    without autograd graph, so that torch finds the derivatives of the implicit function: dx/dv = 1 / (1 + tau h''(x)).
+    From the right of the root the iterates fall to it, and none passes it (docs/theory.md, Proposition 4.1). The last
+    step is taken from a point without autograd graph, so that torch finds the derivative of the implicit function,
+    dx/dv = 1 / (1 + tau h''(x)) (Remark 4.7), and does not differentiate the search.
 
     Parameters
     ----------
     start : array
-        Not below the root, such as v where h rises. Where there is no root the result has no meaning, but is a number.
+        Where the function rises, such as v; from the left of the root the first step leads to its right. Where there
+        is no root the result has no meaning, but is a number.
     v, tau : array
         Of the shape of start.
     rates : callable
@@ -32,7 +35,8 @@ def largest_root(
     def newton(x: Array, v: Array, tau: Array) -> Array:
         xp = array_namespace(x)
         slope, bend = rates(x)
-        rise = xp.clip(1 - tau * bend, float(xp.finfo(x.dtype).eps), None)  # 0 at a double root
+        # at a double root it vanishes, and below the root of the precision it is noise
+        rise = xp.clip(1 - tau * bend, math.sqrt(xp.finfo(x.dtype).eps), None)
         return x - (x - v + tau * slope) / rise
 
     x, fixed_v, fixed_tau = detached(start), detached(v), detached(tau)

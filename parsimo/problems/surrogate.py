@@ -132,7 +132,7 @@ class PhiPenalty(FlatPenalty):
         return solution if attached is v else solution + self._rate(solution, tau) * (attached - v)
 
     def _rate(self, x: Array, tau: Array) -> Array:
-        """dx/dv = 1 / (1 + tau h''(x)) by the implicit function theorem, with h'' from differences of h'; 0 at 0."""
+        """dx/dv = 1 / (1 + tau h''(x)), with h'' from differences of h' (docs/theory.md, Remark 4.7); 0 at 0."""
         xp, a = array_namespace(x), self.flat_point
         inside = (x > 0) & (x < a)
         middle = xp.where(inside, x, xp.full_like(x, a / 2))

@@ -124,8 +124,11 @@ def classes_with(package: ModuleType, *methods: str) -> set[Any]:
 
 def test_registries_are_complete():
     assert set(solvers.REGISTRY) == classes_with(solvers, "init", "step", "measures", "merit", "notes")
-    not_separable = {penalties.SeparableSum, penalties.Group, penalties.Spectral, penalties.ZeroNormBall}
-    assert set(penalties.REGISTRY) | not_separable == classes_with(penalties, "value", "prox", "subdiff_distance")
+    not_separable = {penalties.Group, penalties.Spectral, penalties.ZeroNormBall}
+    made_of_others = {penalties.SeparableSum, penalties.WithRidge}
+    assert set(penalties.REGISTRY) | not_separable | made_of_others == classes_with(
+        penalties, "value", "prox", "subdiff_distance"
+    )
 
 
 @pytest.mark.parametrize("path", [*TEXTS, *MODULES], ids=lambda p: str(p.relative_to(ROOT)))

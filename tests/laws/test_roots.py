@@ -56,7 +56,7 @@ def test_at_the_threshold_both_are_listed_where_the_prox_jumps(g: Any, step_size
     assert listed[0] == 0.0
     just_beyond = float(g.prox(np.array([threshold * (1 + 1e-12)]), step_size)[0])
     if just_beyond > 1e-3 * threshold:
-        assert listed == pytest.approx((0.0, just_beyond), rel=1e-8)
+        assert listed == pytest.approx((0.0, just_beyond), rel=1e-5)  # 1e-12 of v is more of x
     assert g.prox_set(threshold * (1 - 1e-9), step_size)[0] == 0.0
 
 
