@@ -60,7 +60,7 @@ from parsimo.theory_checks.structures import (
     check_rank_theorem,
     check_rank_tightness,
 )
-from parsimo.theory_checks.subjects import FAMILY, PENALTIES
+from parsimo.theory_checks.subjects import FAMILY, PENALTIES, STRUCTURED
 from parsimo.theory_checks.suite import standard_checks
 from parsimo.theory_checks.support_changes import check_admm_support_changes, check_support_changes
 
@@ -139,5 +139,6 @@ __all__ = [
     # all of them
     "FAMILY",
     "PENALTIES",
+    "STRUCTURED",
     "standard_checks",
 ]

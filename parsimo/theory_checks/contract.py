@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Sequence
@@ -27,13 +28,19 @@ _ROUNDING = 1e-9  # within which sums of values must agree, relative to the sum
 
 
 def name_of(g: Any) -> str:
-    """repr(g) where that can be pasted: where the penalties' names, np and g's own class give its like; else "g"."""
-    text = re.sub(r"(?<![\w.])(array\(|inf\b|nan\b)", r"np.\1", repr(g))
+    """repr(g) where that can be pasted: a call of g's class, with parameters made of penalties and np; "g" otherwise."""
+    with np.printoptions(floatmode="unique", linewidth=10**6):
+        text = re.sub(r"(?<![\w.])(array\(|inf\b|nan\b)", r"np.\1", repr(g))
     try:
-        like = eval(text, {**vars(penalties), "np": np, type(g).__name__: type(g)})
-    except Exception:  # a repr may be any text: then there is nothing to paste
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError:  # a repr may be any text
         return "g"
-    return text if type(like) is type(g) and repr(like) == repr(g) else "g"
+    known = {"np", type(g).__name__, *penalties.__all__}
+    nodes = [*ast.walk(tree)]
+    called = isinstance(tree.body, ast.Call) and isinstance(tree.body.func, ast.Name)
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    shortened = any(isinstance(node, ast.Constant) and node.value is ... for node in nodes)
+    return text if called and names <= known and not shortened else "g"
 
 
 def array_text(x: np.ndarray) -> str:

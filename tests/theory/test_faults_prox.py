@@ -11,7 +11,9 @@ import pytest
 
 from parsimo import penalties
 from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, Group, Spectral, ZeroNorm, ZeroNormBall
+from parsimo.problems import phi
 from parsimo.theory_checks import Evidence, check_prox
+from parsimo.theory_checks.contract import name_of
 
 BOOK = np.array([-1.0, 0.0, 0.3, 2.0])
 KINKS = (-1.0, -0.5, 0.15, 0.3, 1.15, 2.0)
@@ -232,3 +234,18 @@ def test_a_right_prox_of_arrays_holds():
     """On a domain that lines leave at once, and in a matrix that is larger than those of the standard checks."""
     assert check_prox(Simplex(right=True), 0, shape=(3,)).holds
     assert check_prox(Spectral(MCP(0.7, 0.8), (3, 5)), 0, 10, shape=(3, 5)).holds
+
+
+def test_names_that_can_be_pasted_and_names_that_cannot():
+    rng = np.random.default_rng(0)
+    book = np.sort(rng.normal(size=5))
+    for g in (Box(), Clustering(0.1, book), Group(MCP(0.7, 0.8), LABELS, rng.random(2)), Spectral.rank(0.7, (2, 3))):
+        like = eval(name_of(g), {**vars(penalties), "np": np})
+        assert repr(like) == repr(g)
+    assert np.array_equal(eval(name_of(Clustering(0.1, book)), {**vars(penalties), "np": np}).codebook, book)
+
+    class Here(L1):
+        """Its repr holds "<locals>"."""
+
+    for g in (object(), Here(0.7), Clustering(0.1, np.arange(3000.0)), phi.log().penalty(0.7, 0.8), 3.0):
+        assert name_of(g) == "g"
