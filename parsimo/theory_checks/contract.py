@@ -28,7 +28,7 @@ _ROUNDING = 1e-9  # within which sums of values must agree, relative to the sum
 
 
 def name_of(g: Any) -> str:
-    """repr(g) where that can be pasted: a call of g's class, with parameters made of penalties and np; "g" otherwise."""
+    """repr(g) where it can be pasted: a call of g's class with parameters made of penalties and np; "g" otherwise."""
     with np.printoptions(floatmode="unique", linewidth=10**6):
         text = re.sub(r"(?<![\w.])(array\(|inf\b|nan\b)", r"np.\1", repr(g))
     try:
