@@ -80,6 +80,32 @@ def test_no_point_is_better_than_the_prox(name: str):
         assert least_found(g, v, step_size, rng) == pytest.approx(returned, rel=1e-7, abs=1e-7)
 
 
+def one_by_one(self: Any, v: np.ndarray, step_size: float) -> np.ndarray:
+    return L1(0.7).prox(v, step_size)  # coordinates shrunk, not groups
+
+
+def half_threshold(self: Any, v: np.ndarray, step_size: float) -> np.ndarray:
+    U, s, Wt = np.linalg.svd(v.reshape(self.shape))
+    return ((U * np.where(s * s > step_size * 0.7, s, 0.0)) @ Wt).reshape(-1)  # the 2 of sqrt(2 tau) forgotten
+
+
+def smallest_kept(self: Any, v: np.ndarray, step_size: float) -> np.ndarray:
+    return np.where(np.argsort(np.argsort(np.abs(v))) < self.k, v, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("g", "fault"),
+    [(group("L1"), one_by_one), (spectral("ZeroNorm"), half_threshold), (ZeroNormBall(2), smallest_kept)],
+)
+def test_the_search_sees_a_wrong_prox(g: Any, fault: Any):
+    rng, worst = generator(), 0.0
+    for _ in range(6):
+        v, step_size = draw(rng)
+        returned = float(prox_objective(g, v, step_size)(fault(g, v, step_size)[None])[0])
+        worst = max(worst, returned - least_found(g, v, step_size, rng))
+    assert worst > 1e-2
+
+
 @each_scalar
 @pytest.mark.parametrize("m_by_n", [(1, 3), (3, 1)])
 def test_a_matrix_of_one_row_or_column_is_one_group(name: str, m_by_n: tuple[int, int]):
