@@ -1,12 +1,13 @@
 # make demo   the main job on the embedded data set: train, prune, quantize; writes ./demo
 # make test   lint, types, import rules, then the test suite
+# make mutation   how many planted errors the tests see: hours, resumes where it stopped, results by `mutmut results`
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # Small networks run fastest with one thread a process.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test lint types imports pytest clean
+.PHONY: demo test lint types imports pytest mutation clean
 
 demo: $(VENV)/.ready
 	$(BIN)/parsimo demo --out demo
@@ -26,10 +27,14 @@ imports: $(VENV)/.ready
 pytest: $(VENV)/.ready
 	$(BIN)/pytest -n 2
 
+mutation: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "mutmut==3.8.1"
+	$(BIN)/mutmut run --max-children 2
+
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) demo mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
