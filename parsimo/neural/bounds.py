@@ -178,11 +178,8 @@ def _with_weights(name: str, module: nn.Linear | nn.Conv2d, signal: _Signal, sha
 
 
 def _at_data(f: TorchSmooth) -> _Signal:
-    squares, examples = 0.0, 0
-    for inputs, _ in f.data:
-        squares = squares + inputs.double().square().sum(dim=0).cpu()
-        examples += len(inputs)
-    mean = torch.as_tensor(squares) / examples
+    sums = [(inputs.double().square().sum(dim=0).cpu(), len(inputs)) for inputs, _ in f.data]
+    mean = torch.stack([squares for squares, _ in sums]).sum(dim=0) / sum(examples for _, examples in sums)
     return _Signal(mean.sqrt(), math.sqrt(float(mean.sum())))
 
 
