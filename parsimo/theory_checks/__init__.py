@@ -34,6 +34,7 @@ from parsimo.theory_checks.family import (
     check_surrogate,
     check_variational_identity,
 )
+from parsimo.theory_checks.gradient import check_gradient
 from parsimo.theory_checks.ladder import check_ladder
 from parsimo.theory_checks.lower_bounds import check_lower_bounds
 from parsimo.theory_checks.majorization import check_majorized_step, check_majorizer
@@ -136,6 +137,8 @@ __all__ = [
     "check_worst_case",
     # the ladder
     "check_ladder",
+    # objects of your own
+    "check_gradient",
     # all of them
     "FAMILY",
     "PENALTIES",
