@@ -10,6 +10,7 @@ import numpy as np
 
 from parsimo.core.problem import Composite
 from parsimo.penalties import Box
+from parsimo.problems import ClusteringProblem
 from parsimo.solvers import Exact, Inexact, Linearized, ProximalADMM
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, run_text
@@ -17,7 +18,7 @@ from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, run_text
 __all__ = ["CHECKS", "check_certificate", "check_merit", "check_sigma_sharp"]
 
 _ROUNDING = 1e-11  # relative to the merit or to the gradients that are compared
-_HYPOTHESES = "quadratic f of any signs, convex and nonconvex penalties, with and without proximal terms"
+_HYPOTHESES = "quadratic f of any signs, penalties of every kind, clustering; with and without proximal terms"
 _ROWS = {None: "", False: ", tau_x = 0", True: ", tau_x > 0"}
 
 
@@ -49,7 +50,7 @@ def check_merit(
             state = solver.step(problem, state)
             after = solver.merit(problem, state)
             fall = before - after - max(solver.guaranteed_decrease(state), 0.0)
-            slack = min(fall, after - problem.value(state.z)) / (1 + abs(before) + abs(after))
+            slack = min(fall, after - problem.value(state.z, state.u)) / (1 + abs(before) + abs(after))
             outcome.add(slack + _ROUNDING, partial(run_text, problem, solver, x0, k + 1))
             before = after
     return outcome.evidence()
@@ -70,8 +71,9 @@ def check_certificate(x_step: Any, rng: Seed = 0, trials: int = 40, make: Any = 
             grad = problem.f.grad(state.z)
             d = grad + state.y - state.sigma * (state.x - old.x) - solver.proximal_z * (state.z - old.z)
             scale = 1 + state.sigma * (np.linalg.norm(state.x) + np.linalg.norm(state.z)) + np.linalg.norm(state.y)
-            distance = problem.g.subdiff_distance(state.z, grad - d)  # of d from the subdifferential of f + R
-            excess = problem.g.subdiff_distance(state.z, grad) - float(np.linalg.norm(d))
+            g = problem.given(state.u)
+            distance = g.subdiff_distance(state.z, grad - d)  # of d from the subdifferential of f + R
+            excess = g.subdiff_distance(state.z, grad) - float(np.linalg.norm(d))
             case = partial(run_text, problem, solver, x0, k + 1)
             outcome.add(_ROUNDING - max(distance, excess) / float(scale), case)
     return outcome.evidence()
@@ -123,7 +125,10 @@ def _runs(
             f, x0 = Quadratic.random(rng, n), rng.uniform(-1, 1, n)
             tau_x = rng.uniform(0.01, 3) if proximal else tau_x
         tau_x = 0.0 if proximal is False else float(tau_x)
-        problem, solver = Composite(f, g), make(x_step=x_step, proximal_x=tau_x, proximal_z=float(tau_z))
+        problem: Any = Composite(f, g)
+        if x0.size > 2 and rng.integers(4) == 0:
+            problem = ClusteringProblem(f, 0.4, 2, "squared" if rng.integers(2) else "absolute")
+        solver = make(x_step=x_step, proximal_x=tau_x, proximal_z=float(tau_z))
         smallest = solver.constants(solver.init(problem, x0)).smallest_sigma
         sigma = factor * smallest * float(rng.choice([1 + 1e-9, 1.05, 3.0]))
         yield problem, make(sigma=sigma, x_step=x_step, proximal_x=tau_x, proximal_z=float(tau_z)), x0

@@ -13,7 +13,7 @@ from parsimo.penalties import L1, Box, ZeroNorm
 from parsimo.problems import ClusteringProblem, ZeroNormProblem
 from parsimo.solvers import AlternatingMinimization, ProximalGradient
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
-from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, array_text, penalized_text, run_text
+from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, run_text
 from parsimo.theory_checks.subjects import FAMILY
 
 __all__ = [
@@ -49,16 +49,16 @@ def check_gradient_descent(
     outcome = Trials(
         "each step of proximal gradient lowers the objective by the guaranteed decrease",
         "docs/theory.md, Proposition 7.1",
-        "quadratic f of any signs, convex and nonconvex penalties, steps up to 1/L and by backtracking",
+        "quadratic f of any signs, penalties of every kind, clustering; steps up to 1/L and by backtracking",
     )
     for problem, solver, x0 in _gradient_runs(rng, trials, make):
-        convex = problem.g.traits.convex
+        convex = isinstance(problem, Composite) and problem.g.traits.convex
         state = solver.init(problem, x0)
         for k in range(15):
             old, state = state, solver.step(problem, state)
             theta = 1.0 if convex else 0.9
             L = theta / state.step_size if solver.backtracking else problem.f.lipschitz
-            before, after = problem.value(old.x), problem.value(state.x)
+            before, after = problem.value(old.x, old.u), problem.value(state.x, state.u)
             fall = before - after - decrease(L, state.step_size, convex) * float(np.sum((state.x - old.x) ** 2))
             case = partial(run_text, problem, solver, x0, k + 1)
             outcome.add(fall / (1 + abs(before) + abs(after)) + _ROUNDING, case)
@@ -79,7 +79,7 @@ def check_gradient_certificate(
     outcome = Trials(
         "the certificate of a point of proximal gradient is at most (1/gamma + L) |dx|",
         "docs/theory.md, Proposition 7.1",
-        "quadratic f of any signs, convex and nonconvex penalties, steps up to 1/L and by backtracking",
+        "quadratic f of any signs, penalties of every kind, clustering; steps up to 1/L and by backtracking",
     )
     for problem, solver, x0 in _gradient_runs(rng, trials, make):
         state = solver.init(problem, x0)
@@ -87,11 +87,12 @@ def check_gradient_certificate(
             state = solver.step(problem, state)
             x = state.point
             residual = solver.measures(state)["residual"]
-            distance = problem.g.subdiff_distance(x, problem.f.Q @ x - problem.f.c)
-            size = 1 + float(np.linalg.norm(x)) / state.step_size
+            grad, size = problem.f.Q @ x - problem.f.c, 1 + float(np.linalg.norm(x)) / state.step_size
+            distance = problem.given(state.u).subdiff_distance(x, grad)
             slack = bound(problem.f.lipschitz, state.step_size) * residual - distance
-            agreement = abs(certificate(problem, x) - distance)
-            outcome.add(min(slack, -agreement) / size + _ROUNDING, partial(run_text, problem, solver, x0, k + 1))
+            again = problem.given(problem.auxiliary(x, state.u)).subdiff_distance(x, grad)
+            apart = abs(certificate(problem, x, state.u) - again)
+            outcome.add(min(slack, -apart) / size + _ROUNDING, partial(run_text, problem, solver, x0, k + 1))
     return outcome.evidence()
 
 
@@ -119,7 +120,9 @@ def check_alternating_descent(
             before, after = problem.value(old.x, old.u), problem.value(state.x, state.u)
             square = float(np.sum((state.x - old.x) ** 2))
             fall = before - after - decrease(problem.f.lipschitz, solver.inner_steps) * square
-            outcome.add(fall / (1 + abs(before) + abs(after)) + _ROUNDING, _case(problem, solver, x0, k + 1))
+            outcome.add(
+                fall / (1 + abs(before) + abs(after)) + _ROUNDING, partial(run_text, problem, solver, x0, k + 1)
+            )
     return outcome.evidence()
 
 
@@ -148,7 +151,7 @@ def check_alternating_certificate(
             change = _change(problem, old.u, state.u)
             if change is None:
                 continue
-            x, case = state.point, _case(problem, solver, x0, k + 1)
+            x, case = state.point, partial(run_text, problem, solver, x0, k + 1)
             certified = certificate(problem, x, state.u)
             size = 1 + problem.f.lipschitz * float(np.linalg.norm(x))
             slack = bound(solver.measures(state)["residual"], change) - certified
@@ -184,8 +187,10 @@ def _gradient_runs(rng: np.random.Generator, trials: int, make: Any) -> Iterator
         else:  # curvature L or -L where R is affine
             backtracking, g = False, rng.choice(np.array([L1(0.1), Box(-1e3, 1e3)], dtype=object))
             f, x0 = Quadratic(np.array([[L * rng.choice([-1, 1])]]), np.zeros(1)), rng.uniform(0.5, 1, 1)
-        step_size = (5.0 if backtracking else share) / L
-        yield Composite(f, g), make(step_size=step_size, backtracking=backtracking), x0
+        problem: Any = Composite(f, g)
+        if x0.size > 2 and rng.integers(3) == 0:
+            problem = ClusteringProblem(f, 0.4, 2, "squared" if rng.integers(2) else "absolute")
+        yield problem, make(step_size=(5.0 if backtracking else share) / L, backtracking=backtracking), x0
 
 
 def _alternating_runs(rng: np.random.Generator, trials: int, make: Any) -> Iterator[tuple[Any, Any, np.ndarray]]:
@@ -204,17 +209,6 @@ def _alternating_runs(rng: np.random.Generator, trials: int, make: Any) -> Itera
             phi = _MEMBERS[int(rng.integers(len(_MEMBERS)))]
             problem = ZeroNormProblem(f, weight).to_mpec(phi).penalize(float(10 ** rng.uniform(-1, 1)))
         yield problem, make(inner=ProximalGradient(), inner_steps=inner_steps), x0
-
-
-def _case(problem: Any, solver: Any, x0: np.ndarray, steps: int) -> Callable[[], str]:
-    def text() -> str:
-        if isinstance(problem, ClusteringProblem):
-            made = f"ClusteringProblem({problem.f!r}, {problem.weight!r}, {problem.k}, {problem.distance!r})"
-        else:
-            made = penalized_text(problem)
-        return f"solve({made}, {solver!r}, {array_text(x0)}, max_iterations({steps}))"
-
-    return text
 
 
 CHECKS = (

@@ -13,7 +13,7 @@ from parsimo.core.problem import Composite
 from parsimo.penalties import Box
 from parsimo.solvers import Exact, ProximalADMM
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
-from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, array_text, run_text
+from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, array_text, problem_text, run_text
 
 __all__ = [
     "CHECKS",
@@ -63,7 +63,7 @@ def check_lagrangian_bounds(rng: Seed = 0, trials: int = 60, make: Any = Proxima
         z = g.prox(rng.uniform(-2, 2, x0.size), 1.0)
         x = z + 10 ** rng.uniform(-1, 1) * np.linalg.eigh(f.Q)[1][:, int(rng.choice([0, -1]))]
         state = replace(state, x=x, z=z, y=-f.grad(x), sigma=L * 10 ** float(rng.uniform(-1, 1)))
-        point = f"Composite({f!r}, {g!r}), {state.sigma!r}, {array_text(x)}, {array_text(z)}"
+        point = f"{problem_text(problem)}, {state.sigma!r}, {array_text(x)}, {array_text(z)}"
         outcome.add(_between(solver.merit(problem, state), problem, state, L, m), point)
     return outcome.evidence()
 

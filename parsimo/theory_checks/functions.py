@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, ZeroNorm
+from parsimo.problems import ClusteringProblem
+from parsimo.problems.exact_penalty import PenalizedMPEC
 from parsimo.theory_checks.subjects import FAMILY
 
 __all__ = [
     "PENALTY_KINDS",
     "Quadratic",
     "array_text",
-    "penalized_text",
+    "problem_text",
     "run_text",
     "weighted_l1_minimum",
 ]
@@ -107,12 +109,16 @@ def array_text(x: np.ndarray) -> str:
     return f"np.array({x.tolist()!r})"
 
 
+def problem_text(problem: Any) -> str:
+    """The expression of a problem: plain, of clustering, or a penalized MPEC."""
+    if isinstance(problem, ClusteringProblem):
+        return f"ClusteringProblem({problem.f!r}, {problem.weight!r}, {problem.k}, {problem.distance!r})"
+    if isinstance(problem, PenalizedMPEC):
+        name = next((f"FAMILY[{name!r}]" for name, phi in FAMILY.items() if phi is problem.phi), repr(problem.phi))
+        return f"ZeroNormProblem({problem.f!r}, {problem.weight!r}).to_mpec({name}).penalize({problem.rho!r})"
+    return f"Composite({problem.f!r}, {problem.g!r})"
+
+
 def run_text(problem: Any, solver: Any, x0: np.ndarray, steps: int) -> str:
     """The expression of a run of so many steps."""
-    return f"solve(Composite({problem.f!r}, {problem.g!r}), {solver!r}, {array_text(x0)}, max_iterations({steps}))"
-
-
-def penalized_text(problem: Any) -> str:
-    """The expression of a penalized MPEC."""
-    name = next((f"FAMILY[{name!r}]" for name, member in FAMILY.items() if member is problem.phi), repr(problem.phi))
-    return f"ZeroNormProblem({problem.f!r}, {problem.weight!r}).to_mpec({name}).penalize({problem.rho!r})"
+    return f"solve({problem_text(problem)}, {solver!r}, {array_text(x0)}, max_iterations({steps}))"

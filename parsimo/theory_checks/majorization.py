@@ -10,7 +10,7 @@ import numpy as np
 
 from parsimo.problems import ZeroNormProblem
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
-from parsimo.theory_checks.functions import Quadratic, array_text, penalized_text, weighted_l1_minimum
+from parsimo.theory_checks.functions import Quadratic, array_text, problem_text, weighted_l1_minimum
 from parsimo.theory_checks.subjects import FAMILY
 
 __all__ = ["CHECKS", "check_majorized_step", "check_majorizer", "mpec_weights"]
@@ -43,7 +43,7 @@ def check_majorizer(phi: Any, rng: Seed = 0, trials: int = 300, weights: Weights
         y = x + a * 10 ** rng.uniform(-4, -1) * rng.choice([-1, 1]) if rng.integers(2) else a * rng.uniform(-2, 2, 1)
         at_x, at_y = (float(problem.phi.surrogate(problem.rho * np.abs(p)).sum()) * problem.weight for p in (x, y))
         slack = at_x + float(weights(problem, x) @ (np.abs(y) - np.abs(x))) - at_y
-        case = f"mpec_weights({penalized_text(problem)}, {array_text(x)}), {array_text(y)}"
+        case = f"mpec_weights({problem_text(problem)}, {array_text(x)}), {array_text(y)}"
         outcome.add(slack / problem.weight + _ROUNDING, case)
     return outcome.evidence()
 
@@ -78,7 +78,7 @@ def check_majorized_step(
             new = weighted_l1_minimum(proximal, omega)
             before, after = problem.value(x), problem.value(new)
             fall = before - after - decrease(gamma) * float(np.sum((new - x) ** 2))
-            case = f"mpec_weights({penalized_text(problem)}, {array_text(x)}), {gamma!r}"
+            case = f"mpec_weights({problem_text(problem)}, {array_text(x)}), {gamma!r}"
             outcome.add(fall / (1 + abs(before) + abs(after)) + _ROUNDING, case)
             x = new
     return outcome.evidence()

@@ -229,8 +229,7 @@ class OffGradientStep(ProximalGradient):
     """The gradient has an error of a thousandth."""
 
     def step(self, problem: Any, state: Any) -> Any:
-        tilted = Quadratic(problem.f.Q, problem.f.c + 1e-3)
-        return super().step(Composite(tilted, problem.g), state)
+        return super().step(replace(problem, f=Quadratic(problem.f.Q, problem.f.c + 1e-3)), state)
 
 
 @dataclass(frozen=True)
