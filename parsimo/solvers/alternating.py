@@ -20,7 +20,7 @@ class State:
     x: Array
     """The iterate, (n,)."""
     u: Any
-    """The auxiliary variables, minimizing G(x, .)."""
+    """The auxiliary variables, the best found for x."""
     inner: Any
     """The inner solver's state after its last step."""
 

@@ -43,6 +43,8 @@ class State:
     """m: f + m|x|^2/2 is convex."""
     x_step: XStep
     """The x-step in use."""
+    constants_held: bool = True
+    """Whether L held in the step that led here; False where that step raised it."""
 
     @property
     def point(self) -> Array:
@@ -132,9 +134,14 @@ class ProximalADMM:
         return state.x_step.constants(state.curvature.value, state.weak_convexity, self.proximal_x)
 
     def guaranteed_decrease(self, state: State) -> float:
-        """The least fall of the merit in the step that led here, by Theorem 6.2; negative if sigma is too small."""
+        """The least fall of the merit in the step that led here, by Theorem 6.2; negative if sigma is too small.
+
+        NaN where that step raised an estimated L: the merits before and after it have different constants.
+        """
         if math.isinf(state.dx):  # no step was taken
             return 0.0
+        if not state.constants_held:
+            return math.nan
         return self.constants(state).decrease(state.sigma) * state.dx**2 + self.proximal_z / 2 * state.dz**2
 
     def merit(self, problem: Problem, state: State) -> float:
@@ -171,8 +178,8 @@ class ProximalADMM:
     def _with_curvature(self, f: Any, state: State, curvature: Curvature) -> State:
         """The state under a raised estimate of L: m follows where it was taken from L, and sigma unless given."""
         if curvature is state.curvature:
-            return state
-        state = replace(state, curvature=curvature, weak_convexity=_weak_convexity(f, curvature.value))
+            return replace(state, constants_held=True)
+        state = replace(state, constants_held=False, curvature=curvature, weak_convexity=_weak_convexity(f, curvature.value))
         return replace(state, sigma=self._sigma(state))
 
 

@@ -47,7 +47,7 @@ class ProximalGradient:
 
     With v = x and gamma < 1/L every step lowers the objective by at least (1/gamma - L) |x+ - x|^2 / 2, and every
     cluster point is critical. With `accelerate`, f and R convex and gamma <= 1/L, the objective gap falls like
-    O(1/k^2); the momentum is dropped whenever it points uphill.
+    O(1/k^2) while no restart happens; the momentum is dropped whenever it points uphill.
 
     Parameters
     ----------

@@ -69,6 +69,8 @@ def test_the_estimate_is_raised_where_the_curvature_grows():
     assert sigma[-1] > 10 * sigma[0]
     raised = int(np.sum(np.diff(sigma) > 0))
     assert f"raised {raised} times" in result.notes[1]
+    promised = np.array(result.history["guaranteed_decrease"])
+    assert (np.isnan(promised[1:]) == (np.diff(sigma) > 0)).all()  # nothing where the constants changed
     assert result.x[0] == pytest.approx(0.0, abs=1e-8)
     assert result.status is ps.Status.CONVERGED
 
