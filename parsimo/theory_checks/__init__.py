@@ -54,6 +54,7 @@ from parsimo.theory_checks.reformulation import check_reformulation
 from parsimo.theory_checks.sandwich import check_sandwich
 from parsimo.theory_checks.small_points import check_no_small_stationary_point, check_small_stationary_point
 from parsimo.theory_checks.soft_clustering import check_harmonic, check_soft_min
+from parsimo.theory_checks.solvers import check_solver
 from parsimo.theory_checks.storage import check_huffman, check_storage
 from parsimo.theory_checks.structures import (
     check_group_theorem,
@@ -139,6 +140,7 @@ __all__ = [
     "check_ladder",
     # objects of your own
     "check_gradient",
+    "check_solver",
     # all of them
     "FAMILY",
     "PENALTIES",

@@ -1,0 +1,215 @@
+"""A solver against its promises: pure steps, a falling merit, a status that its certificate proves, right answers."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from parsimo._array import asarray_like, to_numpy
+from parsimo.core.problem import Composite, certificate, starting_point
+from parsimo.core.result import Status
+from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, ZeroNorm
+from parsimo.problems import LeastSquares, Logistic
+from parsimo.solvers import AlternatingMinimization, Linearized, ProximalADMM, ProximalGradient, solve, stopping
+from parsimo.theory_checks.constants import text_of
+from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
+from parsimo.theory_checks.oracles.convex import convex_minimum
+from parsimo.theory_checks.oracles.plain import plain_minimum
+
+__all__ = ["CHECKS", "check_solver", "random_problem"]
+
+_STEPS = 30  # that are looked at one by one in each trial
+_CERTIFIED = 1e-8  # by the rule of the run
+_STOP = stopping.first_of(stopping.certificate_below(_CERTIFIED, relative=0.0), stopping.max_iterations(4000))
+_ROUNDING = 1e-10  # of merits and objectives, relative to 1 + their size
+_PENALTIES: tuple[Any, ...] = (
+    L1(0.1),
+    ZeroNorm(0.1),
+    Box(-0.5, 1.0),
+    MCP(0.1, 0.3),
+    L1(0.02),
+    Clustering(0.2, np.array([-1.0, 0.0, 0.7])),
+    SCAD(0.1, 0.3),
+    CappedL1(0.1, 0.3),
+)
+
+
+def check_solver(
+    solver: Any,
+    rng: Seed = 0,
+    trials: int = 8,
+    problems: Sequence[Any] | None = None,
+    tolerance: float = 1e-6,
+    merit_falls: bool = True,
+    run: Callable[..., Any] = solve,
+) -> Evidence:
+    """A solver does what the protocol of `parsimo.solvers.loop` asks of it.
+
+    On each problem, from a random start:
+
+    * `init` and `step` leave x0 and the given state as they are, and one state gives the same next state twice;
+    * `merit` does not rise;
+    * the result has the objective of the problem at x, the certificate of x, and status CONVERGED only where that
+      certificate meets the tolerance of the rule; x has the dtype and the shape of x0;
+    * where the problem is convex and an oracle knows it, the objective is the optimal value.
+
+    Parameters
+    ----------
+    solver : Solver
+    problems : sequence of Problem, optional
+        One for each trial, in turn; by default least-squares and logistic problems with convex and nonconvex penalties,
+        of up to 8 variables. Those that `init` refuses with a TypeError or a ValueError are left out.
+    tolerance : float
+        On optimal values, relative to 1 + their size.
+    merit_falls : bool
+        Whether `merit` is to fall at every step; methods with extrapolation do not promise it.
+    run : callable
+        Takes problem, solver, x0 and stop, as `solve` does.
+
+    Raises
+    ------
+    TypeError
+        If the solver lacks a method of the protocol.
+
+    Notes
+    -----
+    Optimal values are those of cvxpy, or of scipy's L-BFGS-B where cvxpy is not installed.
+    """
+    missing = [name for name in ("init", "step", "measures", "merit", "notes") if not hasattr(solver, name)]
+    if missing or isinstance(solver, type):
+        lacks = f"it lacks {', '.join(missing)}" if missing else "it is a class; pass an object"
+        raise TypeError(f"check_solver: {solver!r} is no solver: {lacks}")
+    rng = np.random.default_rng(rng)
+    has_cvxpy = importlib.util.find_spec("cvxpy") is not None
+    outcome = Trials(
+        f"{solver!r}: steps are pure, the merit falls, the status is proved, convex problems are solved",
+        f"definition of the protocol; optimal values by {'cvxpy' if has_cvxpy else 'L-BFGS-B'}",
+        "least-squares and logistic problems with convex and nonconvex penalties" if problems is None else "as given",
+    )
+    for trial in range(trials):
+        if problems is None:
+            seed = int(rng.integers(2**31))
+            problem, text = random_problem(trial, seed), f"random_problem({trial}, {seed})"
+        else:
+            k = trial % len(problems)
+            problem, text = problems[k], f"problems[{k}]"
+        like = starting_point(problem, None)
+        x0 = like + asarray_like(rng.standard_normal(like.shape[0]), like)
+        try:
+            state = solver.init(problem, copy.deepcopy(x0))
+        except (TypeError, ValueError):  # how a solver refuses a problem
+            continue
+        case = f"solve({text}, solver, {text_of(x0)})"
+        _try_steps(outcome, solver, problem, state, case, merit_falls)
+        before = to_numpy(x0).copy()
+        result = run(problem, solver, x0, stop=_STOP)
+        kept = np.array_equal(to_numpy(x0), before) and result.x.dtype == x0.dtype and result.x.shape == x0.shape
+        outcome.add(tolerance if kept else -1.0, f"{case}  # x0 is left as it is, and x is of its kind")
+        _try_result(outcome, problem, result, case)
+        optimum = _optimum(problem, convex_minimum if has_cvxpy else plain_minimum)
+        if optimum is not None:
+            gap = abs(float(problem.value(result.x)) - optimum) / (1 + abs(optimum))
+            outcome.add(tolerance - gap, f"{case}  # optimal value {optimum!r}, {result.status.name}")
+    return outcome.evidence()
+
+
+def _try_steps(outcome: Trials, solver: Any, problem: Any, state: Any, case: str, merit_falls: bool) -> None:
+    """Purity of each step, and the merit along them."""
+    merit = float(solver.merit(problem, state))
+    for k in range(_STEPS):
+        given = copy.deepcopy(state)
+        following = solver.step(problem, state)
+        first = copy.deepcopy(following)
+        untouched = _apart(state, given) == 0
+        again = _apart(solver.step(problem, state), first)
+        outcome.add(1.0 if untouched else -1.0, f"{case}  # step {k} writes to the state it is given")
+        outcome.add(_ROUNDING - again, f"{case}  # step {k} taken twice")
+        after = float(solver.merit(problem, following))
+        if merit_falls and merit != math.inf:  # a start outside the domain of R is infinitely high
+            outcome.add(_ROUNDING - (after - merit) / (1 + abs(merit)), f"{case}  # merit at step {k}")
+        state, merit = following, after
+
+
+def _try_result(outcome: Trials, problem: Any, result: Any, case: str) -> None:
+    """Objective, certificate and status, from the problem at the returned point."""
+    objective, distance = (
+        float(problem.value(result.x, result.auxiliary)),
+        certificate(problem, result.x, result.auxiliary),
+    )
+    apart = max(
+        abs(result.objective - objective) / (1 + abs(objective)),
+        abs(result.certificate - distance) / (1 + distance) if math.isfinite(distance) else 0.0,
+    )
+    outcome.add(_ROUNDING - apart, f"{case}  # objective {result.objective!r}, certificate {result.certificate!r}")
+    if result.status is Status.CONVERGED:
+        outcome.add(_CERTIFIED * (1 + 1e-6) - distance, f"{case}  # CONVERGED with certificate {distance!r}")
+
+
+def _optimum(problem: Any, oracle: Callable[[Any], tuple[float, Any]]) -> float | None:
+    """The optimal value of a convex problem that the oracle knows."""
+    traits = getattr(getattr(problem, "g", None), "traits", None)
+    if traits is None or not traits.convex or not getattr(problem.f, "convex", False):
+        return None
+    try:
+        return oracle(problem)[0]
+    except TypeError:  # a data term or a penalty that it does not know
+        return None
+
+
+def _apart(a: Any, b: Any) -> float:
+    """The largest relative difference of the numbers in two states; infinite where they are built differently."""
+    if type(a) is not type(b):
+        return math.inf
+    if is_dataclass(a):
+        return max((_apart(getattr(a, field.name), getattr(b, field.name)) for field in fields(a)), default=0.0)
+    if isinstance(a, tuple | list):
+        return max((_apart(*pair) for pair in zip(a, b, strict=True)), default=0.0) if len(a) == len(b) else math.inf
+    if isinstance(a, dict):
+        return max((_apart(a[key], b[key]) for key in a), default=0.0) if a.keys() == b.keys() else math.inf
+    if isinstance(a, bool | str | None):
+        return 0.0 if a == b else math.inf
+    if not hasattr(a, "dtype") and not isinstance(a, int | float):
+        return 0.0  # a problem, a rule: nothing that a step computes
+    one, other = to_numpy(a), to_numpy(b)
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return math.inf
+    same = (one == other) | (np.isnan(one) & np.isnan(other)) if one.dtype.kind == "f" else one == other
+    if same.all():
+        return 0.0
+    gap = np.where(same, 0.0, np.abs(one.astype(float) - other.astype(float)))
+    return float(gap.max() / (1 + np.abs(np.where(same, 0.0, one)).max()))
+
+
+def random_problem(trial: int, seed: int) -> Composite:
+    """A well conditioned problem of up to 8 variables: least squares for an even trial, logistic for an odd one."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 9))
+    left, _, right = np.linalg.svd(rng.standard_normal((4 * n, n)), full_matrices=False)
+    A = left * np.linspace(0.7, 1.3, n) @ right
+    truth = np.where(np.arange(n) % 2 == 0, rng.choice([-2.0, 2.0], n), 0.0)
+    g = _PENALTIES[trial // 2 % len(_PENALTIES)]
+    if trial % 2 == 0:
+        return Composite(LeastSquares(A, A @ truth + 0.1 * rng.standard_normal(4 * n)), g)
+    return Composite(Logistic(2 * A, np.where(rng.random(4 * n) < expit(2 * A @ truth), 1.0, -1.0)), g)
+
+
+_SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "proximal gradient": (ProximalGradient(), {}),
+    "backtracking": (ProximalGradient(backtracking=True), {}),
+    "accelerated proximal gradient": (ProximalGradient(accelerate=True), {"merit_falls": False}),
+    "P-ADMM": (ProximalADMM(), {"trials": 6}),
+    "linearized P-ADMM": (ProximalADMM(x_step=Linearized(), proximal_z=0.1), {"trials": 6}),
+    "alternating minimization": (AlternatingMinimization(), {}),
+}
+
+CHECKS = tuple(
+    Check(32, f"promises of {name}", partial(check_solver, solver, **how)) for name, (solver, how) in _SOLVERS.items()
+)

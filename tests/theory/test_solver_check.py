@@ -1,0 +1,242 @@
+"""`check_solver` passes solvers that keep the protocol, and sees each planted fault; the plain reference is right."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import parsimo as ps
+from parsimo.core.functions import Zero
+from parsimo.theory_checks import check_solver
+from parsimo.theory_checks.oracles.convex import convex_minimum
+from parsimo.theory_checks.oracles.plain import plain_minimum
+from parsimo.theory_checks.solvers import random_problem
+
+
+@dataclass(frozen=True)
+class State:
+    x: np.ndarray
+    u: Any
+    step_size: float
+    residual: float
+
+    @property
+    def point(self) -> np.ndarray:
+        return self.x
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Proximal gradient, as a user might write it."""
+
+    def init(self, problem: Any, x0: np.ndarray) -> State:
+        return State(x0, problem.auxiliary(x0), 0.9 / problem.f.lipschitz, np.inf)
+
+    def step(self, problem: Any, state: State) -> State:
+        t = state.step_size
+        x, u = problem.prox(state.x - t * problem.f.grad(state.x), t, state.u)
+        return replace(state, x=x, u=u, residual=float(np.linalg.norm(x - state.x)) / t)
+
+    def measures(self, state: State) -> dict[str, float]:
+        return {"residual": state.residual}
+
+    def merit(self, problem: Any, state: State) -> float:
+        return problem.value(state.x, state.u)
+
+    def notes(self, state: State) -> tuple[str, ...]:
+        return ()
+
+
+class WrongProxStep(Plain):
+    """The prox with twice the step: fixed points of another problem."""
+
+    def step(self, problem: Any, state: State) -> State:
+        t = state.step_size
+        x, u = problem.prox(state.x - t * problem.f.grad(state.x), 2 * t, state.u)
+        return replace(state, x=x, u=u, residual=float(np.linalg.norm(x - state.x)) / t)
+
+
+class WrongGradient(Plain):
+    """Halved: fixed points of another problem."""
+
+    def step(self, problem: Any, state: State) -> State:
+        t = state.step_size
+        x, u = problem.prox(state.x - t * problem.f.grad(state.x) / 2, t, state.u)
+        return replace(state, x=x, u=u, residual=float(np.linalg.norm(x - state.x)) / t)
+
+
+class WritesToItsState(Plain):
+    def step(self, problem: Any, state: State) -> State:
+        following = super().step(problem, state)
+        state.x[0] = following.x[0]
+        return following
+
+
+class CountsItsCalls(Plain):
+    """The step depends on how often it was called."""
+
+    calls = itertools.count(1)
+
+    def step(self, problem: Any, state: State) -> State:
+        t = state.step_size
+        following = super().step(problem, replace(state, step_size=t * (1 - 0.1 / next(self.calls))))
+        return replace(following, step_size=t)
+
+
+class Noisy(Plain):
+    rng = np.random.default_rng(0)
+
+    def step(self, problem: Any, state: State) -> State:
+        following = super().step(problem, state)
+        return replace(following, x=following.x + 1e-6 * self.rng.standard_normal(following.x.shape))
+
+
+class TooLongAStep(Plain):
+    """Up to 2/L the iterates of convex problems converge, but not beyond."""
+
+    def init(self, problem: Any, x0: np.ndarray) -> State:
+        return replace(super().init(problem, x0), step_size=2.3 / problem.f.lipschitz)
+
+
+class RisingMerit(Plain):
+    """The distance from 0 is no merit."""
+
+    def merit(self, problem: Any, state: State) -> float:
+        return -float(np.abs(state.x).sum()) - state.step_size
+
+
+class MeritIsNotANumber(Plain):
+    def merit(self, problem: Any, state: State) -> float:
+        return float("nan")
+
+
+class ZerosOut(Plain):
+    """It stops at 0, which is critical for a zero norm but no minimum of a lasso."""
+
+    def step(self, problem: Any, state: State) -> State:
+        return replace(super().step(problem, state), x=np.zeros_like(state.x))
+
+
+class SinglePrecision(Plain):
+    def step(self, problem: Any, state: State) -> State:
+        following = super().step(problem, state)
+        return replace(following, x=following.x.astype(np.float32))
+
+
+FAULTY = (
+    WrongProxStep,
+    WrongGradient,
+    WritesToItsState,
+    CountsItsCalls,
+    Noisy,
+    TooLongAStep,
+    RisingMerit,
+    MeritIsNotANumber,
+    ZerosOut,
+    SinglePrecision,
+)
+
+
+def test_a_plain_solver_keeps_its_promises():
+    evidence = check_solver(Plain(), trials=16)
+    assert evidence.holds, evidence
+    assert evidence.trials > 500
+
+
+@pytest.mark.parametrize("solver", FAULTY)
+def test_a_faulty_solver_is_seen(solver: type):
+    evidence = check_solver(solver(), trials=4)
+    assert evidence.verdict == "fails", evidence
+    assert evidence.worst_case.startswith("solve(random_problem(")
+
+
+def claims_convergence(problem: Any, solver: Any, x0: Any, stop: Any) -> Any:
+    result = ps.solve(problem, solver, x0, stop=ps.stopping.max_iterations(3))
+    return replace(result, status=ps.Status.CONVERGED)
+
+
+def claims_a_certificate(problem: Any, solver: Any, x0: Any, stop: Any) -> Any:
+    return replace(ps.solve(problem, solver, x0, stop=stop), certificate=0.0)
+
+
+def claims_an_objective(problem: Any, solver: Any, x0: Any, stop: Any) -> Any:
+    result = ps.solve(problem, solver, x0, stop=stop)
+    return replace(result, objective=result.objective - 1e-6)
+
+
+def moves_x0(problem: Any, solver: Any, x0: Any, stop: Any) -> Any:
+    result = ps.solve(problem, solver, x0, stop=stop)
+    x0 += 1e-9
+    return result
+
+
+def stops_early(problem: Any, solver: Any, x0: Any, stop: Any) -> Any:
+    return ps.solve(problem, solver, x0, stop=ps.stopping.max_iterations(3))
+
+
+@pytest.mark.parametrize("run", [claims_convergence, claims_a_certificate, claims_an_objective, moves_x0, stops_early])
+def test_a_run_that_lies_is_seen(run: Any):
+    assert check_solver(Plain(), trials=4).holds
+    evidence = check_solver(Plain(), trials=4, run=run)
+    assert evidence.verdict == "fails", evidence
+
+
+def test_a_merit_need_not_fall_where_none_is_promised():
+    assert check_solver(RisingMerit(), trials=4, merit_falls=False).holds
+
+
+def test_problems_of_your_own():
+    f = random_problem(0, 1).f
+    nonconvex = ps.ZeroNormProblem(f, 0.1)
+    path = nonconvex.to_mpec(ps.phi.mcp()).penalize(rho="exact").eliminate()
+    problems = [ps.Composite(f, ps.L1(0.2)), nonconvex, path, ps.ClusteringProblem(f, 0.2, k=2)]
+    for solver in (Plain(), ps.ProximalADMM()):
+        assert check_solver(solver, trials=4, problems=problems).holds
+    assert not check_solver(WrongProxStep(), trials=2, problems=problems).holds
+
+
+def test_refused_problems_are_left_out():
+    """The exact step of P-ADMM needs a prox of f, which the logistic loss does not have."""
+    only_squares = ps.ProximalADMM(x_step=ps.Exact())
+    evidence = check_solver(only_squares, trials=4)
+    assert evidence.holds, evidence
+    assert evidence.trials < check_solver(Plain(), trials=4).trials
+    untried = check_solver(only_squares, problems=[random_problem(1, 0)])
+    assert untried.verdict == "untried"
+
+
+def test_no_solver_at_all():
+    with pytest.raises(TypeError, match="is no solver: it lacks init, step, measures, merit, notes"):
+        check_solver(object())
+    with pytest.raises(TypeError, match="is no solver: it is a class; pass an object"):
+        check_solver(Plain)
+
+
+def test_checks_repeat():
+    assert check_solver(Plain(), 3, trials=2) == check_solver(Plain(), 3, trials=2)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_the_plain_reference_against_cvxpy(kind: int):
+    f = random_problem(kind, 5).f
+    for g in (ps.L1(0.2), ps.L1(np.linspace(0, 1, f.shape[0])), ps.Box(-0.1, 0.2), ps.Box(lower=0.0), Zero()):
+        problem = ps.Composite(f, g)
+        value, x = plain_minimum(problem)
+        assert value == pytest.approx(convex_minimum(problem)[0], abs=1e-8)
+        assert value == pytest.approx(problem.value(x), abs=1e-10)
+    with pytest.raises(TypeError, match="plain_minimum: g must be L1, Box or Zero, got MCP"):
+        plain_minimum(ps.Composite(f, ps.MCP(1.0, 1.0)))
+
+
+def test_without_cvxpy_the_plain_reference_is_taken(monkeypatch: pytest.MonkeyPatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "cvxpy" else find(name))
+    evidence = check_solver(Plain(), trials=2)
+    assert evidence.holds
+    assert "L-BFGS-B" in evidence.reference
+    assert not check_solver(WrongProxStep(), trials=2).holds
