@@ -181,4 +181,4 @@ class Spectral(Lifted):
         return check_step(v, step_size, owner)
 
     def _like(self, v: Array, X: Array) -> Array:
-        return array_namespace(v).reshape(X, tuple(v.shape)) + 0.0  # + 0.0 turns -0.0 into 0.0
+        return array_namespace(v).reshape(X, tuple(v.shape))

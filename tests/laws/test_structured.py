@@ -99,7 +99,7 @@ def smallest_kept(self: Any, v: np.ndarray, step_size: float) -> np.ndarray:
 )
 def test_the_search_sees_a_wrong_prox(g: Any, fault: Any):
     rng, worst = generator(), 0.0
-    for _ in range(6):
+    for _ in range(20):
         v, step_size = draw(rng)
         returned = float(prox_objective(g, v, step_size)(fault(g, v, step_size)[None])[0])
         worst = max(worst, returned - least_found(g, v, step_size, rng))
