@@ -174,10 +174,14 @@ def _apart(a: Any, b: Any) -> float:
         return max((_apart(*pair) for pair in zip(a, b, strict=True)), default=0.0) if len(a) == len(b) else math.inf
     if isinstance(a, dict):
         return max((_apart(a[key], b[key]) for key in a), default=0.0) if a.keys() == b.keys() else math.inf
-    if isinstance(a, bool | str | None):
+    if isinstance(a, int | str | None):
         return 0.0 if a == b else math.inf
-    if not hasattr(a, "dtype") and not isinstance(a, int | float):
-        return 0.0  # a problem, a rule: nothing that a step computes
+    if isinstance(a, np.random.Generator):
+        return _apart(a.bit_generator.state, b.bit_generator.state)
+    if not hasattr(a, "dtype") and not isinstance(a, float):
+        if hasattr(a, "value") or not hasattr(a, "__dict__"):
+            return 0.0  # a function or a problem: what it keeps between calls is its own
+        return _apart(vars(a), vars(b))
     one, other = to_numpy(a), to_numpy(b)
     if one.shape != other.shape or one.dtype != other.dtype:
         return math.inf

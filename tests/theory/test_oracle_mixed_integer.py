@@ -13,6 +13,7 @@ from scipy.sparse.linalg import aslinearoperator
 
 import parsimo as ps
 from parsimo.theory_checks.oracles.bounds import Bound
+from parsimo.theory_checks.oracles.branch_and_bound import global_bound
 from parsimo.theory_checks.oracles.enumeration import clustering_minimum, zero_norm_minimum
 from parsimo.theory_checks.oracles.mixed_integer import clustering_bound, zero_norm_bound
 
@@ -41,6 +42,15 @@ def test_zero_norm_against_enumeration(seed: int):
     objective = np.sum((A @ bound.x - b) ** 2) / 2 + np.sum(weight * (bound.x != 0))
     assert bound.value == pytest.approx(objective, abs=1e-12)
     assert bound.source.startswith("SCIP")
+
+
+def test_zero_norm_against_branch_and_bound():
+    """Two methods that have nothing in common but the class of their answer."""
+    A, b = data(40, 16, seed=5)
+    f = ps.LeastSquares(A, b)
+    by_scip, own = zero_norm_bound(f, 4.0), global_bound(ps.ZeroNormProblem(f, 4.0))
+    assert max(by_scip.lower, own.lower) <= min(by_scip.value, own.value)
+    assert by_scip.value == pytest.approx(own.value, abs=1e-6)
 
 
 def test_a_ridge_is_rows_of_the_design():

@@ -96,6 +96,33 @@ class Noisy(Plain):
         return replace(following, x=following.x + 1e-6 * self.rng.standard_normal(following.x.shape))
 
 
+class Memory:
+    """What a solver carries along in an object of its own."""
+
+    def __init__(self) -> None:
+        self.past: list[np.ndarray] = []
+        self.rng = np.random.default_rng(0)
+
+
+class Remembers(Plain):
+    """An append to a list that the state holds."""
+
+    def init(self, problem: Any, x0: np.ndarray) -> State:
+        return replace(super().init(problem, x0), u=Memory())
+
+    def step(self, problem: Any, state: State) -> State:
+        state.u.past.append(state.x)
+        return super().step(problem, state)
+
+
+class DrawsFromItsState(Remembers):
+    """The generator that the state holds moves on."""
+
+    def step(self, problem: Any, state: State) -> State:
+        state.u.rng.random()
+        return Plain.step(self, problem, state)
+
+
 class TooLongAStep(Plain):
     """Up to 2/L the iterates of convex problems converge, but not beyond."""
 
@@ -134,6 +161,8 @@ FAULTY = (
     WritesToItsState,
     CountsItsCalls,
     Noisy,
+    Remembers,
+    DrawsFromItsState,
     TooLongAStep,
     RisingMerit,
     MeritIsNotANumber,
