@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from parsimo import penalties
+from parsimo.theory_checks.constants import text_of
 
 __all__ = [
-    "array_text",
     "name_of",
     "require_methods",
     "require_penalty",
@@ -41,12 +41,6 @@ def name_of(g: Any) -> str:
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     shortened = any(isinstance(node, ast.Constant) and node.value is ... for node in nodes)
     return text if called and names <= known and not shortened else "g"
-
-
-def array_text(x: np.ndarray) -> str:
-    """An expression that gives x bit for bit."""
-    dtype = "" if x.dtype == np.float64 else f", np.{x.dtype}"
-    return f"np.array({x.tolist()}{dtype})"
 
 
 def require_methods(g: Any, *methods: str) -> None:
@@ -125,7 +119,7 @@ def require_shaped_penalty(g: Any, shape: tuple[int, ...]) -> None:
         _check_prox_call(g, given)
     x = g.prox(v, 1.0)
     if _value(g, x) == math.inf:
-        raise ValueError(f"{_value_text(g, x)} is inf, but this point is {name_of(g)}.prox({array_text(v)}, 1.0)")
+        raise ValueError(f"{_value_text(g, x)} is inf, but this point is {name_of(g)}.prox({text_of(v)}, 1.0)")
 
 
 def takes_array_steps(g: Any) -> bool:
@@ -147,7 +141,7 @@ def _value(g: Any, x: np.ndarray) -> float:
 
 
 def _value_text(g: Any, x: np.ndarray) -> str:
-    return f"{name_of(g)}.value({array_text(x)})"
+    return f"{name_of(g)}.value({text_of(x)})"
 
 
 def _check_sum(g: Any, x: np.ndarray, values: np.ndarray) -> None:
@@ -165,14 +159,14 @@ def _check_sum(g: Any, x: np.ndarray, values: np.ndarray) -> None:
     wrong = ~(np.abs(terms - values) <= _ROUNDING * np.maximum(1.0, np.abs(values)))
     if wrong.any():
         k = int(wrong.argmax())
-        raise ValueError(f"{name_of(g)}.terms({array_text(x)})[{k}] is {terms[k]}, but the value there is {values[k]}")
+        raise ValueError(f"{name_of(g)}.terms({text_of(x)})[{k}] is {terms[k]}, but the value there is {values[k]}")
 
 
 def _check_prox_call(g: Any, v: np.ndarray) -> None:
     """A finite array of the library, shape and dtype of v, which is left as it was."""
     kept = v.copy()
     x = g.prox(v, 0.7)
-    call = f"{name_of(g)}.prox({array_text(kept)}, 0.7)"
+    call = f"{name_of(g)}.prox({text_of(kept)}, 0.7)"
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{call} must be a numpy array as its argument is, got {type(x).__name__}")
     if x.shape != kept.shape:

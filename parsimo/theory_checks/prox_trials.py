@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from parsimo.theory_checks.contract import array_text, name_of, takes_array_steps
+from parsimo.theory_checks.constants import text_of
+from parsimo.theory_checks.contract import name_of, takes_array_steps
 from parsimo.theory_checks.evidence import Trials
 from parsimo.theory_checks.oracles.descent import lowest_found, restarted_descent
 from parsimo.theory_checks.oracles.scan import entrywise, prox_minima
@@ -101,7 +102,7 @@ def try_coordinates(
         if g.prox(v[k : k + 1], float(step[k]))[0] == rows[k]:
             return alone(k)
         start = k - k % pairs.per_step  # right alone, wrong beside others
-        return f"{name}.prox({array_text(v[start : start + pairs.per_step])}, {float(step[k])!r})[{k - start}]"
+        return f"{name}.prox({text_of(v[start : start + pairs.per_step])}, {float(step[k])!r})[{k - start}]"
 
     def diagonal(k: int) -> str:
         return f"{name}.prox(np.array([{float(v[k])!r}]), np.array([{float(step[k])!r}]))"
@@ -202,10 +203,8 @@ def try_shape(
             descent = restarted_descent(objective, ((x + v) / 2, others[0]))
             least, better = min((least, better), descent, key=lambda pair: pair[0])
         excess = (here - least) / max(1.0, abs(least))
-        call = f"({array_text(v)}, {t!r})"
-        outcome.add(
-            tolerance - excess, f"{name}.prox{call}" + _comment(array_text(x), excess, array_text(better), least)
-        )
+        call = f"({text_of(v)}, {t!r})"
+        outcome.add(tolerance - excess, f"{name}.prox{call}" + _comment(text_of(x), excess, text_of(better), least))
         if lists and trial % 2 == 0:
             listed = [objective(y) for y in g.prox_set(v, t)]
             high = (max(listed) - min(here, *listed)) / max(1.0, abs(least))

@@ -15,11 +15,20 @@ from __future__ import annotations
 from typing import Any
 
 from parsimo.theory_checks.evidence import Evidence
+from parsimo.theory_checks.gradient import check_gradient
 from parsimo.theory_checks.membership import check_phi
 from parsimo.theory_checks.prox import check_prox, check_subdifferential
 from parsimo.theory_checks.reformulation import check_reformulation
+from parsimo.theory_checks.solvers import check_solver
 
-__all__ = ["assert_phi", "assert_prox", "assert_reformulation", "assert_subdifferential"]
+__all__ = [
+    "assert_gradient",
+    "assert_phi",
+    "assert_prox",
+    "assert_reformulation",
+    "assert_solver",
+    "assert_subdifferential",
+]
 
 
 def assert_prox(g: Any, **options: Any) -> None:
@@ -32,6 +41,18 @@ def assert_subdifferential(g: Any, **options: Any) -> None:
     """`check_subdifferential` holds: `subdiff_distance` is that of the limiting subdifferential of g."""
     __tracebackhide__ = True
     _demand(check_subdifferential(g, **options))
+
+
+def assert_gradient(f: Any, **options: Any) -> None:
+    """`check_gradient` holds: grad is the gradient of value, and the constants that f states hold."""
+    __tracebackhide__ = True
+    _demand(check_gradient(f, **options))
+
+
+def assert_solver(solver: Any, **options: Any) -> None:
+    """`check_solver` holds: pure steps, a merit that falls, a status that its certificate proves."""
+    __tracebackhide__ = True
+    _demand(check_solver(solver, **options))
 
 
 def assert_phi(phi: Any, **options: Any) -> None:

@@ -14,8 +14,14 @@ import pytest
 import parsimo as ps
 from parsimo.penalties import L1
 from parsimo.problems import phi
-from parsimo.theory_checks import testing
-from parsimo.theory_checks.testing import assert_phi, assert_prox, assert_reformulation, assert_subdifferential
+from parsimo.theory_checks.testing import (
+    assert_gradient,
+    assert_phi,
+    assert_prox,
+    assert_reformulation,
+    assert_solver,
+    assert_subdifferential,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "check_your_own.md"
 BLOCK = re.compile(r"```(python|text)\n(.*?)```", re.DOTALL)
@@ -47,6 +53,26 @@ class Faulty(L1):
         return super().subdiff_distance(x, grad) + 0.01
 
 
+class Doubled(ps.LeastSquares):
+    """Least squares with twice its gradient."""
+
+    def grad(self, x: Any) -> Any:
+        return 2 * super().grad(x)
+
+
+class Steeper(type(phi.power(1.5))):  # type: ignore[misc]
+    """phi(t) = t^1.5, whose slope at 1 is 1.5."""
+
+    slope_at_one = 1.6
+
+
+class Boasting(ps.ProximalGradient):
+    """Its merit rises."""
+
+    def merit(self, problem: Any, state: Any) -> float:
+        return -super().merit(problem, state)
+
+
 def least_squares(weight: float) -> ps.ZeroNormProblem:
     A = np.random.default_rng(0).normal(size=(8, 3))
     return ps.ZeroNormProblem(ps.LeastSquares(A, A @ [1.0, 0.0, -2.0]), weight=weight)
@@ -56,6 +82,8 @@ def test_what_is_right_passes():
     assert_prox(L1(0.7), trials=100)
     assert_subdifferential(L1(0.7))
     assert_phi(phi.power(1.5))
+    assert_gradient(least_squares(0.1).f)
+    assert_solver(ps.ProximalGradient(), trials=2)
     assert_reformulation(least_squares(0.1))
 
 
@@ -66,6 +94,9 @@ def test_what_is_right_passes():
         (lambda: assert_prox(Faulty(0.7), shape=(2,), trials=10), "worst case: Faulty(weight=0.7).prox(np.array(["),
         (lambda: assert_subdifferential(Faulty(0.7)), "worst case: Faulty(weight=0.7).subdiff_distance(np.array(["),
         (lambda: assert_reformulation(least_squares(0.1), rho=1e-3), "worst case: "),
+        (lambda: assert_phi(Steeper(1.5)), "worst case: "),
+        (lambda: assert_gradient(Doubled(np.eye(3), np.ones(3))), "worst case: "),
+        (lambda: assert_solver(Boasting(), trials=2), "worst case: "),
     ],
 )
 def test_what_is_wrong_raises_its_evidence(assertion: Any, words: str):
@@ -82,7 +113,3 @@ def test_bad_input_is_no_failed_assertion():
         assert_prox(object())
     with pytest.raises(ValueError, match="trials must be at least 1"):
         assert_prox(L1(0.7), trials=0)
-
-
-def test_every_check_of_ones_own_objects_has_its_assertion():
-    assert set(testing.__all__) >= {"assert_phi", "assert_prox", "assert_reformulation", "assert_subdifferential"}
