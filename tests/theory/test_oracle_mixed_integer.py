@@ -46,7 +46,7 @@ def test_zero_norm_against_enumeration(seed: int):
 
 def test_zero_norm_against_branch_and_bound():
     """Two methods that have nothing in common but the class of their answer."""
-    A, b = data(40, 16, seed=5)
+    A, b = data(30, 13, seed=5)
     f = ps.LeastSquares(A, b)
     by_scip, own = zero_norm_bound(f, 4.0), global_bound(ps.ZeroNormProblem(f, 4.0))
     assert max(by_scip.lower, own.lower) <= min(by_scip.value, own.value)
