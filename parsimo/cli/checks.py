@@ -79,7 +79,7 @@ def check_command(
             with replace_when_written(json_file) as temporary:
                 temporary.write_text(json.dumps([outcome.report for outcome in outcomes], indent=2) + "\n")
     failed = [outcome for outcome in outcomes if not outcome.evidence.holds]
-    show_table(f"theory checks, seed {seed}", _COLUMNS, [outcome.row for outcome in outcomes])
+    show_table(f"theory checks, seed {seed}", _COLUMNS, [outcome.row for outcome in outcomes], left=2)
     for outcome in failed:
         typer.echo(str(outcome.evidence))
     held, seconds = len(outcomes) - len(failed), sum(outcome.seconds for outcome in outcomes)

@@ -41,11 +41,11 @@ def progress(title: str, total: int) -> Iterator[Callable[[Any], None]]:
         yield lambda report: bar.advance(task)
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table, the first column to the left and the others to the right."""
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    """A table, its first `left` columns to the left and the others to the right."""
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        table.add_column(column, justify="left" if number < left else "right")
     for row in rows:
         table.add_row(*row)
     (console if console.is_terminal else Console(width=160)).print(table)
