@@ -48,7 +48,8 @@ def check_prox(
         Without `shape`, one function for all coordinates.
     rng : int or numpy.random.Generator
     trials : int, optional
-        Pairs (v, t), 1,600 by default; with `shape` searches, 40 by default.
+        Pairs (v, t), by default 1,600 where g has `terms`, and 400 where each value is a call of its own; with
+        `shape` searches, 40 by default.
     breakpoints : sequence of float
         Where g has jumps and kinks other than 0. v is put on and about them, about `g.threshold(t)`, and about
         points where the prox itself jumps.
@@ -89,12 +90,13 @@ def check_prox(
         require_penalty(g, breakpoints, lower)
         inputs = "v at random, at 0, at breakpoints, thresholds and jumps"
         outcome = Trials(claim, "definition of the prox, by a scan of values", f"{of_steps}, {inputs}")
-        try_coordinates(g, outcome, rng, 1600 if trials is None else trials, breakpoints, tolerance, steps, lower)
+        trials = trials or (1600 if hasattr(g, "terms") else 400)
+        try_coordinates(g, outcome, rng, trials, breakpoints, tolerance, steps, lower)
     else:
         require_shaped_penalty(g, shape)
         inputs = "v at random, with zeros and ties, and where supports change"
         outcome = Trials(claim, "definition of the prox, by search for lower points", f"{of_steps}, {inputs}")
-        try_shape(g, outcome, rng, 40 if trials is None else trials, shape, tolerance, steps)
+        try_shape(g, outcome, rng, trials or 40, shape, tolerance, steps)
     return outcome.evidence()
 
 
