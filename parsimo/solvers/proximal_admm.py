@@ -179,7 +179,8 @@ class ProximalADMM:
         """The state under a raised estimate of L: m follows where it was taken from L, and sigma unless given."""
         if curvature is state.curvature:
             return replace(state, constants_held=True)
-        state = replace(state, constants_held=False, curvature=curvature, weak_convexity=_weak_convexity(f, curvature.value))
+        m = _weak_convexity(f, curvature.value)
+        state = replace(state, curvature=curvature, weak_convexity=m, constants_held=False)
         return replace(state, sigma=self._sigma(state))
 
 

@@ -179,7 +179,7 @@ def _input(g: Any, step_size: float, rng: np.random.Generator, breakpoints: Sequ
 def _checks() -> Iterator[Check]:
     for name, (g, breakpoints) in PENALTIES.items():
         slow = name == "polygon"  # its values are found by numeric maximization
-        prox = partial(check_prox, g, trials=2 if slow else None, breakpoints=breakpoints)
+        prox = partial(check_prox, g, trials=60 if slow else None, breakpoints=breakpoints)
         yield Check(14, f"prox of {name}", prox)
         if not slow:  # between pieces of phi it takes one of two slopes
             yield Check(18, f"subdifferential of {name}", partial(check_subdifferential, g, breakpoints=breakpoints))
