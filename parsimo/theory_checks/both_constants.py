@@ -28,7 +28,7 @@ def joint_threshold(l: Any, L: Any, weight: Any, phi: Any) -> float | None:
 
 
 class Huber:
-    """f(x) = sum_k huber(a_k'x - b_k), huber(r) = r^2/2 continued with slope 1 from |r| = 1 on; both constants known."""
+    """f(x) = sum_k huber(a_k'x - b_k), huber(r) = r^2/2, of slope 1 from |r| = 1 on; both constants known."""
 
     convex = True
 
