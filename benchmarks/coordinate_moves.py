@@ -74,7 +74,11 @@ def problem(X: np.ndarray, y: np.ndarray, alpha: float) -> Any:
 
 def solvers() -> dict[str, Callable[..., np.ndarray]]:
     """Those that are installed; the first is the one the others are compared with."""
-    ours = {"ProximalGradient": by_gradient, "ProximalGradient, polish": by_gradient_and_polish, "polish": by_polish}
+    ours = {
+        "ProximalGradient": by_gradient,
+        "ProximalGradient, polish": by_gradient_and_polish,
+        "polish": by_polish,
+    }
     try:
         import skglm
     except ImportError:

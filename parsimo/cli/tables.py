@@ -15,6 +15,7 @@ import parsimo as ps
 from parsimo.cli.console import console, one_line_errors, progress, show_table, write_report
 from parsimo.core.files import replace_when_written
 from parsimo.data import Table, load_table
+from parsimo.problems.surrogate import surrogate_gap
 
 __all__ = ["solve"]
 
@@ -75,6 +76,9 @@ def solve(
     solver: Annotated[str, typer.Option("--solver", help=f"{', '.join(_SOLVERS)}.")] = "alternating",
     tolerance: Annotated[float, typer.Option("--tolerance", help="On the certificate.")] = 1e-8,
     max_iterations: Annotated[int, typer.Option("--max-iterations")] = 10_000,
+    polish: Annotated[
+        bool, typer.Option("--polish/--no-polish", help="Then try moves of coordinates and swaps, until none helps.")
+    ] = True,
     out: Annotated[Path, typer.Option("--out", help="Folder that receives coefficients, picture, report.json.")] = Path(
         "solved"
     ),
@@ -97,7 +101,8 @@ def solve(
         with progress("solving", max_iterations) as observer:
             result = ps.solve(surrogate, method, stop=stop, observe=[observer], every=every)
         recovery = problem.recover(result)
-        _write(out, file, table, scaled, loss, price, free, result, recovery)
+        polished = ps.polish(problem, recovery.x) if polish else None
+        _write(out, file, table, scaled, loss, price, free, result, recovery, polished)
 
 
 def _data_term(loss: str, scaled: Scaled, table: Table) -> tuple[Any, np.ndarray]:
@@ -139,10 +144,14 @@ def _write(
     free: np.ndarray,
     result: Any,
     recovery: Any,
+    polished: Any,
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    coefficients = recovery.x[~free] / scaled.scale
-    offset = float(recovery.x[free].sum()) if free.any() else float(table.target.mean())
+    problem, surrogate = result.problem.penalized.mpec.problem, result.problem
+    x = recovery.x if polished is None else polished.x
+    ladder = ps.certify(problem, x)
+    coefficients = x[~free] / scaled.scale
+    offset = float(x[free].sum()) if free.any() else float(table.target.mean())
     intercept = offset - float(scaled.center @ coefficients)
     chosen = np.flatnonzero(coefficients)
     with replace_when_written(out / "coefficients.csv") as temporary, temporary.open("w") as stream:
@@ -159,12 +168,16 @@ def _write(
             "columns": int(table.matrix.shape[1]),
             "weight": price,
             "nonzeros": int(chosen.size),
-            "objective": recovery.objective,
+            "objective": ladder.objective,
             "status": result.status.name,
             "status_sentence": result.status.value,
-            "certificate": recovery.certificate,
-            "natural_residual": recovery.natural_residual,
-            "surrogate_gap": recovery.surrogate_gap,
+            "certificate": ladder[ps.Rung.CRITICAL].number,
+            "natural_residual": ladder[ps.Rung.PROX_STATIONARY].number,
+            "surrogate_gap": surrogate_gap(problem.weight, surrogate.g, x),
+            "rung": ladder.rung.name,
+            "ladder": str(ladder),
+            "moves": 0 if polished is None else len(polished.moves),
+            "objective_before_polish": recovery.objective,
             "exactness": str(recovery.exactness),
             "iterations": result.iterations,
             "seconds": result.seconds,
@@ -176,6 +189,8 @@ def _write(
     show_table(f"{file.name}: {chosen.size} of {table.matrix.shape[1]} columns", ["column", "coefficient"], rows)
     console.print(f"weight {price:.6g}, columns scaled to root mean square 1", soft_wrap=True)
     console.print(f"{result}\n{recovery}", markup=False, highlight=False, soft_wrap=True)
+    climbed = "not polished" if polished is None else str(polished).splitlines()[0]
+    console.print(f"polish: {climbed}\nladder: {ladder.sentence}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {out}/: coefficients.csv, convergence.png, report.json", soft_wrap=True)
 
 

@@ -14,7 +14,7 @@ __all__ = ["settled"]
 
 _NEWTON_STEPS = 50
 _LARGEST_NEWTON = 500  # coordinates; beyond them proximal gradient is cheaper
-_HALVINGS = 40
+_HALVINGS = 10
 
 
 def settled(problem: Composite, x: Array) -> Array:
@@ -72,7 +72,7 @@ def _smooth(g: Any, x: Array) -> list[int]:
 
 
 def _descent_along(problem: Composite, x: Array, step: Array, value: float) -> Array | None:
-    """The best of x + step and its first stop; else a halved step or one of proximal gradient; None if none is lower.
+    """The best of x + step and its first stop, a halved step, or one of proximal gradient; None if none is lower.
 
     A coordinate stops at 0 where the step would change its sign, and at the end of the domain where it would leave it.
     """
@@ -89,14 +89,19 @@ def _descent_along(problem: Composite, x: Array, step: Array, value: float) -> A
     best = min(candidates, key=problem.value)
     if problem.value(best) <= value:
         return best
-    # at a kink that is not 0 halved steps only approach it; a step of proximal gradient lands on it
     halved = (x + asarray_like(0.5**k, x) * step for k in range(1, _HALVINGS))
     lower = next((trial for trial in halved if problem.value(trial) < value), None)
-    steps = [trial for trial in (_proximal_step(problem, x), lower) if trial is not None]
-    best = min(steps, key=problem.value, default=x)
-    return best if problem.value(best) < value else None
+    if lower is not None:
+        return lower
+    # halved steps only approach a kink that is not 0; a step of proximal gradient lands on it
+    onto_the_kink = _proximal_step(problem, x)
+    return onto_the_kink if onto_the_kink is not None and problem.value(onto_the_kink) < value else None
 
 
 def _proximal_step(problem: Composite, x: Array) -> Array | None:
-    L = problem.f.lipschitz
-    return problem.g.prox(x - problem.f.grad(x) / L, 1 / L) if L else None
+    """One step of proximal gradient on the coordinates where the penalty is smooth; None where f states no L."""
+    f, g, xp = problem.f, problem.g, array_namespace(x)
+    if not f.lipschitz:
+        return None
+    left, right = g.slopes(x)
+    return xp.where(left == right, g.prox(x - f.grad(x) / f.lipschitz, 1 / f.lipschitz), x)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def check_ladder(rng: Seed = 0, trials: int = 40, certify: Callable[..., Ladder]
         for x in instance.points(rng):
             ladder = certify(instance.problem, x)
             for margin in (*_margins(instance, x, ladder), _rung_margin(ladder)):
-                outcome.add(margin, lambda instance=instance, x=x: instance.case(x))
+                outcome.add(margin, partial(instance.case, x))
     return outcome.evidence()
 
 
@@ -149,7 +150,7 @@ def _slopes(instance: _Instance, x: np.ndarray) -> tuple[float, float]:
     return float(np.linalg.norm(np.where(kink, np.minimum(abs(left), abs(right)), rates))), float(np.linalg.norm(rates))
 
 
-def _largest_decrease(instance: _Instance, x: np.ndarray, pairs: list[tuple[int, ...]]) -> float:
+def _largest_decrease(instance: _Instance, x: np.ndarray, pairs: Sequence[tuple[int, ...]]) -> float:
     """Over moves of the last coordinate of each pair to a point of the grid, the first one set to zero."""
     largest = 0.0
     for pair in pairs:

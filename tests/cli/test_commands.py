@@ -133,6 +133,26 @@ def test_solve_finds_the_columns_in_their_own_scale(table, tmp_path, solver):
     assert "Theorem 3.3" in report["exactness"]
 
 
+def test_solve_polishes_and_prints_the_ladder(tmp_path):
+    """A table where the solver's point can be bettered by moves: correlated columns and noise."""
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(40, 12)) + 2 * rng.normal(size=(40, 1))
+    np.savez(tmp_path / "table.npz", X=X, y=X[:, :4] @ [1.0, -1.0, 1.0, -1.0] + rng.normal(size=40))
+    reports = {}
+    for option in ("--polish", "--no-polish"):
+        ran = invoke("solve", tmp_path / "table.npz", option, "--solver", "gradient", "--out", tmp_path / option)
+        assert ran.exit_code == 0, ran.output
+        assert "ladder: " in ran.output
+        reports[option] = report_of(tmp_path / option)
+    polished, plain = reports["--polish"], reports["--no-polish"]
+    assert polished["moves"] > 0
+    assert polished["objective"] < polished["objective_before_polish"] == plain["objective"]
+    assert polished["rung"] == "SWAP"
+    assert plain["moves"] == 0
+    assert plain["rung"] in ("PROX_STATIONARY", "COORDINATEWISE")
+    assert "not polished" in ran.output
+
+
 def test_solve_another_target_and_weight(table, tmp_path):
     ran = invoke("solve", table, "--target", "b", "--weight", 1e9, "--out", tmp_path / "out")
     assert ran.exit_code == 0, ran.output
@@ -156,23 +176,6 @@ def test_solve_logistic_refuses_three_classes(table, tmp_path):
     ran = invoke("solve", table, "--loss", "logistic", "--out", tmp_path / "out")
     assert ran.exit_code == 2
     assert "two classes" in ran.output
-
-
-def test_check_prints_a_table_and_fails_where_a_check_does(monkeypatch):
-    ran = invoke("check", "prox of MCP", "conjugate of mcp")
-    assert ran.exit_code == 0, ran.output
-    assert "prox of MCP" in ran.output
-    assert "holds" in ran.output
-    assert invoke("check", "nonsense").exit_code == 2
-
-    import parsimo.theory_checks as checks
-    from parsimo.theory_checks import Check, Evidence
-
-    broken = Check(1, "two", lambda rng: Evidence("two is three", "docs", "none", 1, -1.0, "2 != 3", "fails"))
-    monkeypatch.setattr(checks, "standard_checks", lambda: (broken,))
-    ran = invoke("check")
-    assert ran.exit_code == 1
-    assert "fails" in ran.output
 
 
 def test_an_interrupt_of_dense_training_ends_the_command(images, tmp_path, monkeypatch):

@@ -213,6 +213,19 @@ def test_a_gap_settles_what_the_moves_leave_open():
     assert ladder[R.SWAP].number == ladder[R.GLOBAL].number
 
 
+@pytest.mark.parametrize("logistic", [False, True])
+@pytest.mark.parametrize("stored", ["dense", "sparse"])
+def test_the_hessian_is_the_difference_of_gradients(logistic: bool, stored: str):
+    sparse = pytest.importorskip("scipy.sparse")
+    rng = np.random.default_rng(0)
+    A, b, x = rng.normal(size=(7, 4)), np.where(rng.random(7) < 0.5, 1.0, -1.0), rng.normal(size=4)
+    design = A if stored == "dense" else sparse.csr_array(A)
+    f: Any = (ps.Logistic if logistic else ps.LeastSquares)(design, b, average=True)
+    whole = np.stack([(f.grad(x + 1e-6 * e) - f.grad(x - 1e-6 * e)) / 2e-6 for e in np.eye(4)], axis=1)
+    assert f.hessian(x, None, [2, 0]) == pytest.approx(whole[:, [2, 0]], abs=1e-8)
+    assert f.hessian(x, [3, 1], [2]) == pytest.approx(whole[[3, 1]][:, [2]], abs=1e-8)
+
+
 # ---- the gap
 
 
