@@ -27,6 +27,7 @@ Where h' is convex, the derivative is so too: a valley between two nodes r <= 2 
 """
 _BISECTIONS = 50
 _SECANTS = 12
+_AT_REST = 1e-11  # relative to the terms of the derivative: above what maximizers of given values leave of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +183,9 @@ class PhiPenalty(FlatPenalty):
         for ends, slopes in ((left, derivative[..., :-1]), (right, derivative[..., 1:])):
             reached = ends - slopes
             for cell in _each_true((left < reached) & (reached < right)):
-                yield xp.where(xp.any(cell, axis=-1), _sum_where(cell, reached), end)
+                x = _sum_where(cell, reached)
+                at_rest = xp.abs(x - v + tau * self._slope(x)) <= _AT_REST * (v + tau * self._slope_at_zero())
+                yield xp.where(xp.any(cell, axis=-1) & at_rest, x, end)
         yield end
 
     def _threshold(self, tau: float) -> float:
