@@ -106,7 +106,8 @@ class Ladder:
             return f"{self.rung.words}: no point is better by more than {self[Rung.GLOBAL].number:.2e}"
         above = next(r for r in self.readings if r.rung > self.rung and r.holds is not True)
         fate = "is refuted" if above.holds is False else "is not decided"
-        why = f"{above.quantity} {above.number:.2e}" if above.holds is False else above.note or "no proof was found"
+        measured = above.holds is False or (above.side == "above" and not math.isnan(above.number))
+        why = f"{above.quantity} {above.number:.2e}" if measured else above.note
         return f"{self.rung.words}; {above.rung.words} {fate}: {why}"
 
     def __str__(self) -> str:

@@ -310,6 +310,9 @@ def test_it_prints_a_table_with_a_sentence():
     assert "x[2] = 0, x[0] = 1.33333 lowers the objective by 0.417" in rows[4]
     assert "open not evaluated" in rows[5]
     assert str(ps.certify(table(), np.array([4 / 3, 0.0, 0.0]), bound=4 / 3)).startswith("global: no point is better")
+    assert ps.certify(table(), np.array([0.0, 1.0, 1.0]), bound=4 / 3).sentence.endswith(
+        "global is not decided: gap 6.67e-01"
+    )
     assert "step 0.2" in str(ps.certify(table(), np.zeros(3), step_size=0.2))
     assert R.NONE.words == "none"
     assert R.CRITICAL < R.D_STATIONARY < R.PROX_STATIONARY < R.COORDINATEWISE < R.SWAP < R.GLOBAL
