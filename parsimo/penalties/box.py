@@ -67,7 +67,8 @@ class Box(Separable):
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """The one nearest point of the interval."""
-        return (min(max(float(v), float(self.lower)), float(self.upper)),)
+        v = float(check_step(v, step_size, "Box.prox_set"))
+        return (min(max(v, float(self.lower)), float(self.upper)),)
 
     def subdiff_distance(self, x: Array, grad: Array) -> float:
         """Distance of -grad from the normal cone at x; infinity outside the box."""

@@ -105,11 +105,11 @@ class Clustering(Separable):
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers for one number v, in rising order: two at a midpoint, else one."""
-        tau = float(step_size) * float(self.weight)
+        v, tau = float(check_step(v, step_size, "Clustering.prox_set")), float(step_size) * float(self.weight)
         codebook = to_numpy(self.codebook).astype(np.float64)
-        gaps = np.abs(codebook - float(v))
-        tied = codebook[gaps <= gaps.min() + 4 * np.finfo(float).eps * max(abs(float(v)), gaps.min())]
-        points = self._pull(np.full(tied.shape, float(v)), tied, np.full(tied.shape, tau))
+        gaps = np.abs(codebook - v)
+        tied = codebook[gaps <= gaps.min() + 4 * np.finfo(float).eps * max(abs(v), gaps.min())]
+        points = self._pull(np.full(tied.shape, v), tied, np.full(tied.shape, tau))
         return tuple(float(p) for p in np.unique(points))
 
     def _pull(self, v: Array, c: Array, tau: Array) -> Array:

@@ -96,7 +96,7 @@ class EntropyCodebook(Separable):
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers for one number v, rising: one for each representative that ties."""
-        v, tau = float(v), float(step_size) * float(self.weight)
+        v, tau = float(check_step(v, step_size, "EntropyCodebook.prox_set")), float(step_size) * float(self.weight)
         costs = (v - self.codebook) ** 2 / (2 * (1 + tau)) + self.prices
         tied = costs <= costs.min() * (1 + 8 * np.finfo(float).eps)
         return tuple(float(x) for x in np.unique((v + tau * self.codebook[tied]) / (1 + tau)))

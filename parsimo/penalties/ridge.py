@@ -101,6 +101,7 @@ class WithRidge:
     @_where_offered
     def prox_set(self, v: Any, step_size: float) -> tuple[Any, ...]:
         """All minimizers."""
+        check_step(v, step_size, "WithRidge.prox_set")
         return self.penalty.prox_set(v / (1 + step_size * self.ridge), step_size / (1 + step_size * self.ridge))
 
     @_where_offered

@@ -100,7 +100,7 @@ class ZeroNormCodebook(Separable):
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers for one number v, rising: 0, the points of the clustering prox, or both."""
-        v, step = float(v), float(step_size)
+        v, step = float(check_step(v, step_size, "ZeroNormCodebook.prox_set")), float(step_size)
         points = np.asarray(self._clustering.prox_set(v, step))
         gain = points * (2 * v - points) / 2 - step * to_numpy(self._clustering.terms(points))
         gain = np.where(points == 0, 0.0, gain - step * float(self.weight))
