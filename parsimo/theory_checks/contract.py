@@ -43,6 +43,12 @@ def name_of(g: Any) -> str:
     return text if called and names <= known and not shortened else "g"
 
 
+def _subject(g: Any) -> str:
+    """How an error names g: as it may be pasted, else by its class."""
+    name = name_of(g)
+    return type(g).__name__ if name == "g" else name
+
+
 def require_methods(g: Any, *methods: str) -> None:
     """Refuse an object that lacks one of the methods.
 
@@ -84,7 +90,7 @@ def require_penalty(g: Any, breakpoints: Sequence[float], lower: float) -> None:
     """
     require_methods(g, "value", "prox")
     if not getattr(getattr(g, "traits", None), "separable", True):
-        raise ValueError(f"{name_of(g)} says that it is no sum over coordinates; {_AS_A_WHOLE}")
+        raise ValueError(f"{_subject(g)} says that it is no sum over coordinates; {_AS_A_WHOLE}")
     for point in breakpoints:
         if not math.isfinite(point):
             raise ValueError(f"breakpoints must be finite numbers, got {point}")
@@ -119,7 +125,7 @@ def require_shaped_penalty(g: Any, shape: tuple[int, ...]) -> None:
         _check_prox_call(g, given)
     x = g.prox(v, 1.0)
     if _value(g, x) == math.inf:
-        raise ValueError(f"{_value_text(g, x)} is inf, but this point is {name_of(g)}.prox({text_of(v)}, 1.0)")
+        raise ValueError(f"{_value_text(g, x)} is inf, but this point is {_subject(g)}.prox({text_of(v)}, 1.0)")
 
 
 def takes_array_steps(g: Any) -> bool:
@@ -141,7 +147,7 @@ def _value(g: Any, x: np.ndarray) -> float:
 
 
 def _value_text(g: Any, x: np.ndarray) -> str:
-    return f"{name_of(g)}.value({text_of(x)})"
+    return f"{_subject(g)}.value({text_of(x)})"
 
 
 def _check_sum(g: Any, x: np.ndarray, values: np.ndarray) -> None:
@@ -155,18 +161,18 @@ def _check_sum(g: Any, x: np.ndarray, values: np.ndarray) -> None:
         return
     terms = np.asarray(g.terms(x))
     if terms.shape != x.shape:
-        raise ValueError(f"{name_of(g)}.terms must keep the shape {x.shape}, got {terms.shape}")
+        raise ValueError(f"{_subject(g)}.terms must keep the shape {x.shape}, got {terms.shape}")
     wrong = ~(np.abs(terms - values) <= _ROUNDING * np.maximum(1.0, np.abs(values)))
     if wrong.any():
         k = int(wrong.argmax())
-        raise ValueError(f"{name_of(g)}.terms({text_of(x)})[{k}] is {terms[k]}, but the value there is {values[k]}")
+        raise ValueError(f"{_subject(g)}.terms({text_of(x)})[{k}] is {terms[k]}, but the value there is {values[k]}")
 
 
 def _check_prox_call(g: Any, v: np.ndarray) -> None:
     """A finite array of the library, shape and dtype of v, which is left as it was."""
     kept = v.copy()
     x = g.prox(v, 0.7)
-    call = f"{name_of(g)}.prox({text_of(kept)}, 0.7)"
+    call = f"{_subject(g)}.prox({text_of(kept)}, 0.7)"
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{call} must be a numpy array as its argument is, got {type(x).__name__}")
     if x.shape != kept.shape:
@@ -183,7 +189,7 @@ def _check_prox_set(g: Any) -> None:
     if not hasattr(g, "prox_set"):
         return
     listed = g.prox_set(1.5, 0.7)
-    call = f"{name_of(g)}.prox_set(1.5, 0.7)"
+    call = f"{_subject(g)}.prox_set(1.5, 0.7)"
     if not isinstance(listed, Sequence) or not all(isinstance(p, (int, float)) for p in listed):
         raise TypeError(f"{call} must be a tuple of numbers, got {listed!r}")
     if not listed or not all(math.isfinite(p) for p in listed):
