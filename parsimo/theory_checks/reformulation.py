@@ -14,6 +14,7 @@ from parsimo.problems.mpec import MPEC, zero_where_better
 from parsimo.problems.phi import Phi, mcp
 from parsimo.problems.surrogate import SurrogateProblem
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
+from parsimo.theory_checks.oracles.boxes import NotConcaveError
 from parsimo.theory_checks.oracles.branch_and_bound import global_minimizers, has_bounded_level_sets
 from parsimo.theory_checks.oracles.enumeration import zero_norm_minimizers
 from parsimo.theory_checks.oracles.instance import least_squares_of
@@ -152,7 +153,11 @@ def _add_minimizers(outcome: Trials, penalized: PenalizedMPEC, radius: float | N
     for x in minimizers:
         outcome.add(allowed + least - surrogate.value(x), f"surrogate.value(np.array({x.tolist()}))")
     for name, link in (("mpec", penalized.mpec), ("penalized", penalized), ("surrogate", surrogate)):
-        bound, points = global_minimizers(link, radius)
+        try:
+            bound, points = global_minimizers(link, radius)
+        except NotConcaveError as error:  # no link of the chain has such terms
+            outcome.add(-math.inf, f"global_minimizers({name})  # {error}")
+            continue
         of_x = f"np.array({bound.x.tolist()})"
         attained = "mpec.value(x, mpec.lift(x))" if link is penalized.mpec else f"{name}.value(x)"
         case = f"x = {of_x}; {attained}  # {bound.value!r}, but the zero norm has its minimum at {least!r}"

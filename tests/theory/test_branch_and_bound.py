@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import parsimo as ps
-from parsimo.penalties import MCP, SCAD, CappedL1, ZeroNorm
+from parsimo.penalties import MCP, SCAD, CappedL1, Clustering, ZeroNorm
 from parsimo.theory_checks import FAMILY
 from parsimo.theory_checks.oracles import branch_and_bound as module
 from parsimo.theory_checks.oracles.boxes import Boxes
@@ -278,3 +278,30 @@ def test_what_proves_no_bound_is_refused():
     with pytest.raises(ValueError, match="g must be 0 at 0"):
         branch_and_bound(f, lambda x: np.ones_like(x), SQUARE)
     assert global_bound(ps.ZeroNormProblem(wide, 1.0), radius=2.0).value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("terms", "what"),
+    [
+        (lambda x: np.asarray(Clustering(3.0, np.array([-2.0, -1.0, 0.0, 1.0, 2.0])).terms(x)), "nondecreasing"),
+        (lambda x: 0.5 * x**2, "concave"),
+        (lambda x: np.where(np.abs(x) > 1, np.inf, 0.0), "finite"),
+    ],
+)
+def test_terms_that_break_the_hypothesis_are_refused(terms, what):
+    """A chord above g would be no bound, and a certificate of a global minimum false."""
+    rng = np.random.default_rng(0)
+    f = ps.LeastSquares(rng.normal(size=(6, 2)), rng.normal(size=6))
+    with pytest.raises(ValueError, match=what):
+        branch_and_bound(f, terms, (-3 * np.ones(2), 3 * np.ones(2)))
+
+
+def test_problems_that_break_the_hypothesis_are_refused():
+    rng = np.random.default_rng(0)
+    f = ps.LeastSquares(rng.normal(size=(6, 2)), 3 * rng.normal(size=6))
+    with pytest.raises(ValueError, match="g_i must be nondecreasing"):
+        global_bound(ps.Composite(f, Clustering(3.0, np.array([-2.0, -1.0, 0.0, 1.0, 2.0]))), radius=4.0)
+    with pytest.raises(TypeError, match="is no penalty weight"):
+        global_bound(ps.Composite(f, ps.Box(-1.0, 1.0)))
+    with pytest.raises(TypeError, match="needs a problem such as ZeroNormProblem"):
+        global_bound(f)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TINY", "Boxes", "Terms"]
+__all__ = ["TINY", "Boxes", "NotConcaveError", "Terms", "check_concave"]
 
 Terms = Callable[[np.ndarray], np.ndarray]
 """g_i(x_i) for each entry of an array of shape (..., n)."""
@@ -106,3 +106,38 @@ class Boxes:
             child.g_low[k, j], child.g_high[k, j] = at_lower[there], at_upper[there]
             children.append(child)
         return Boxes.join(children)
+
+
+class NotConcaveError(ValueError):
+    """Terms without the property that every bound rests on."""
+
+
+def check_concave(terms: Terms, end: np.ndarray) -> None:
+    """Refuse terms that are not finite, nondecreasing and concave between 0 and `end`, seen on a grid.
+
+    All bounds rest on it: a chord of g_i must lie below g_i.
+
+    Raises
+    ------
+    NotConcaveError
+        Naming the points that show it.
+    """
+    shares = np.unique(np.concatenate([np.geomspace(1e-6, 1.0, 61), np.linspace(0.0, 1.0, 241)[1:]]))
+    points = shares[:, None] * end
+    values = np.asarray(terms(points), dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise NotConcaveError("branch_and_bound: g must be finite in the box; restrict the box instead")
+    width = np.diff(shares)[:, None]
+    share = width[:-1] / (width[:-1] + width[1:])
+    chord = (1 - share) * values[:-2] + share * values[2:]
+    allowed = 1e-9 * (1 + np.abs(values).max())
+    for wrong, what in (
+        (np.diff(values, axis=0) < -allowed, "nondecreasing"),
+        (values[1:-1] < chord - allowed, "concave"),
+    ):
+        if wrong.any():
+            k, i = (int(j) for j in np.argwhere(wrong)[0])
+            raise NotConcaveError(
+                f"branch_and_bound: g_i must be {what} in |x_i|, which its values {values[k : k + 3, i].tolist()} at "
+                f"x_{i} = {points[k : k + 3, i].tolist()} are not; only then is a bound proved"
+            )

@@ -21,7 +21,7 @@ from parsimo.problems import LeastSquares
 from parsimo.problems.exact_penalty import PenalizedMPEC
 from parsimo.problems.mpec import MPEC
 from parsimo.theory_checks.oracles.bounds import Bound
-from parsimo.theory_checks.oracles.boxes import TINY, Boxes, Terms
+from parsimo.theory_checks.oracles.boxes import TINY, Boxes, Terms, check_concave
 from parsimo.theory_checks.oracles.quadratic_models import QuadraticModels
 from parsimo.theory_checks.oracles.scan import line_minima
 
@@ -155,6 +155,8 @@ class _Search:
             raise ValueError(f"branch_and_bound: the box must be finite and contain 0, got {low} to {high}")
         if np.abs(self.terms(zero)).max() > 1e-9:
             raise ValueError(f"branch_and_bound: g must be 0 at 0, got {self.terms(zero)}")
+        for end in (low, high):
+            check_concave(self.terms, end)
         g_low, g_high = self.terms(low), self.terms(high)
         self.jumps = self.terms(np.full(n, TINY)) > 1e-6 * np.maximum(g_low, g_high)
         self.models = QuadraticModels(self.f, n)
@@ -233,6 +235,10 @@ class _Search:
 def _given(problem: Any, radius: float | None) -> tuple[Any, Terms, Box, np.ndarray]:
     """f, g_i, box and start of a problem."""
     base = problem.problem if isinstance(problem, MPEC) else problem
+    if not hasattr(base, "f") or not (hasattr(base, "g") or isinstance(problem, PenalizedMPEC)):
+        raise TypeError(
+            f"branch and bound: needs a problem such as ZeroNormProblem or Composite(f, g), got {problem!r}"
+        )
     f, n = base.f, base.f.shape[0]
     if not getattr(f, "convex", False):
         raise ValueError(f"branch and bound: {f!r} is not known to be convex; only then is a bound proved")
@@ -281,6 +287,11 @@ def _terms(problem: Any) -> Terms:
         weight, phi, rho = np.asarray(problem.weight), problem.phi, problem.rho
         return lambda x: weight * _least_over_w(phi, rho * np.abs(x))
     g = problem.g
+    if not hasattr(g, "terms") or not hasattr(g, "weight"):
+        raise TypeError(
+            f"branch and bound: {g!r} is no penalty weight * h(|x|) of each coordinate with `terms` and `weight`; pass "
+            "f and a function of the terms to branch_and_bound"
+        )
     if not getattr(g.weight, "shape", ()):
         return lambda x: np.asarray(g.terms(x))
     return lambda x: replace(g, weight=np.broadcast_to(g.weight, x.shape)).terms(x)
