@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from parsimo._array import Array, array_namespace, norm
@@ -167,7 +168,12 @@ class _Point:
         """Objective minus a lower bound: the given one, or the best that convexity yields (Proposition 10.4)."""
         what, limit, gaps = "gap", self._height_limit, self._convex_gaps()
         if bound is not None:
-            lower = float(getattr(bound, "lower", bound))
+            lower = bound if isinstance(bound, Real) else getattr(bound, "lower", None)
+            if not isinstance(lower, Real):
+                raise TypeError(
+                    f"certify: bound must be a number, or an object with `lower` and `source`, got {bound!r}"
+                )
+            lower = float(lower)
             if math.isnan(lower) or lower > self.objective + 1e-6 * max(1.0, abs(self.objective)):
                 raise ValueError(
                     f"certify: bound={lower} is no lower bound, since x attains {self.objective}; "
@@ -177,7 +183,11 @@ class _Point:
             gaps.append((abs(self.objective - lower), getattr(bound, "source", "a bound that was given")))
         gap, source = min(gaps, default=(math.inf, ""))
         if gap == math.inf:
-            why = "convexity yields no bound; pass bound=" if bound is None else "the bound is -infinity"
+            why = (
+                "convexity yields no bound; pass bound=, a proven one (docs/oracles.md)"
+                if bound is None
+                else "the bound is -infinity"
+            )
             return Reading(Rung.GLOBAL, what, math.nan, limit, "above", why)
         return Reading(Rung.GLOBAL, what, gap, limit, "above", f"by {source}")
 

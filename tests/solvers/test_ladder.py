@@ -370,6 +370,8 @@ def test_a_bound_above_the_objective_is_refused():
         ps.certify(table(), x, bound=1.4)
     with pytest.raises(ValueError, match="no lower bound"):
         ps.certify(table(), x, bound=math.nan)
+    with pytest.raises(TypeError, match="bound must be a number, or an object with `lower` and `source`, got 'x'"):
+        ps.certify(table(), x, bound="x")
     above = ps.certify(table(), x, bound=4 / 3 + 1e-7)  # off by rounding: worth no more than that
     assert above[R.GLOBAL].number == pytest.approx(1e-7, rel=1e-3)
     assert above[R.GLOBAL].holds is None
