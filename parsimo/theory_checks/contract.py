@@ -57,6 +57,8 @@ def require_methods(g: Any, *methods: str) -> None:
     TypeError
         Naming all that it lacks.
     """
+    if isinstance(g, type):
+        raise TypeError(f"{g.__name__} is a class; pass an object of it")
     missing = [name for name in methods if not callable(getattr(g, name, None))]
     if missing:
         raise TypeError(f"{type(g).__name__} lacks {' and '.join(missing)}; the check needs {' and '.join(methods)}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parsimo.penalties import L1, Group
+from parsimo.penalties import L1, MCP, Group
 from parsimo.theory_checks import check_prox, check_subdifferential
 
 
@@ -217,3 +217,8 @@ def test_an_error_of_the_prox_itself_is_not_hidden():
     assert check_prox(but(prox=prox), 0, 200, steps=(1e-3, 10.0)).holds
     with pytest.raises(ZeroDivisionError, match="step too large"):
         check_prox(but(prox=prox), 0, 200)
+
+
+def test_a_class_is_no_penalty():
+    with pytest.raises(TypeError, match="MCP is a class; pass an object of it"):
+        check_prox(MCP)
