@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TINY", "Boxes", "NotConcaveError", "Terms", "check_concave"]
+__all__ = ["TINY", "Boxes", "NotConcaveError", "Terms", "require_concave"]
 
 Terms = Callable[[np.ndarray], np.ndarray]
 """g_i(x_i) for each entry of an array of shape (..., n)."""
@@ -112,7 +112,7 @@ class NotConcaveError(ValueError):
     """Terms without the property that every bound rests on."""
 
 
-def check_concave(terms: Terms, end: np.ndarray) -> None:
+def require_concave(terms: Terms, end: np.ndarray) -> None:
     """Refuse terms that are not finite, nondecreasing and concave between 0 and `end`, seen on a grid.
 
     All bounds rest on it: a chord of g_i must lie below g_i.

@@ -21,7 +21,7 @@ from parsimo.problems import LeastSquares
 from parsimo.problems.exact_penalty import PenalizedMPEC
 from parsimo.problems.mpec import MPEC
 from parsimo.theory_checks.oracles.bounds import Bound
-from parsimo.theory_checks.oracles.boxes import TINY, Boxes, Terms, check_concave
+from parsimo.theory_checks.oracles.boxes import TINY, Boxes, Terms, require_concave
 from parsimo.theory_checks.oracles.quadratic_models import QuadraticModels
 from parsimo.theory_checks.oracles.scan import line_minima
 
@@ -156,7 +156,7 @@ class _Search:
         if np.abs(self.terms(zero)).max() > 1e-9:
             raise ValueError(f"branch_and_bound: g must be 0 at 0, got {self.terms(zero)}")
         for end in (low, high):
-            check_concave(self.terms, end)
+            require_concave(self.terms, end)
         g_low, g_high = self.terms(low), self.terms(high)
         self.jumps = self.terms(np.full(n, TINY)) > 1e-6 * np.maximum(g_low, g_high)
         self.models = QuadraticModels(self.f, n)
