@@ -83,6 +83,8 @@ def on_ball(f: TorchSmooth, level: float | None = None) -> OnBall:
         )
     if getattr(f.loss, "weight", None) is not None:
         raise ValueError("on_ball: a cross entropy with class weights has no known bound here; leave them out")
+    if getattr(f.loss, "reduction", "mean") != "mean":
+        raise ValueError(f"on_ball: the loss must be the mean over the batch, got reduction={f.loss.reduction!r}")
     at_zero = f.value(torch.zeros_like(f.start()))
     level = at_zero if level is None else min(check_number(level, "on_ball: level"), at_zero)
     radius = math.sqrt(2 * level / f.weight_decay)
@@ -123,8 +125,9 @@ def _constants(f: TorchSmooth, radius: float) -> dict[str, Tensor]:
         behind = layers[number + 1 :]
         # with sum r_m^2 <= radius^2, the product of r_m over the layers behind is largest where all are equal
         product = math.prod(m.gain * radius / math.sqrt(len(behind)) for m in behind)
-        # the gradient p - y of the cross entropy has norm at most sqrt(2), and entries of size at most 1
-        output = math.sqrt(2) if behind else 1.0
+        # the gradient p - y of the cross entropy has norm at most sqrt(2); a weight of a last dense layer meets one
+        # entry of it, of size at most 1
+        output = math.sqrt(2) if behind or layer.places > 1 else 1.0
         delta = output * product * math.prod(m.steepest for m in layers[number:])
         for kind, entering in (("weight", layer.entering), ("bias", torch.tensor(math.sqrt(layer.places)))):
             name = f"{layer.name}.{kind}"
@@ -191,28 +194,40 @@ def _refuse_what_is_unknown(f: TorchSmooth) -> None:
         )
     if not isinstance(next(iter(f.data))[0], Tensor):
         raise ValueError("on_ball: the network's input must be one tensor")
+    if len(next(iter(f.data))[0]) == 0 or not all(_is_class(f, targets) for _, targets in f.data):
+        raise ValueError("on_ball: targets must be classes, one for each example, and none of them ignored by the loss")
     if f.view.aliases or len(list(network.parameters())) > len(f.view.names):
         raise ValueError(
             "on_ball: shared or frozen parameters are outside the ball of the trainable ones, so that no norm bounds "
             "their layers; unshare them, and set requires_grad on all"
         )
     weighted = False
+    example = next(iter(f.data))[0][:1].to(f.start().device)
     for name, module in network.named_children():
-        known = isinstance(module, (nn.Linear, *_ISOMETRIC))
-        known |= isinstance(module, nn.Conv2d) and _is_plain(module)
+        known = type(module) in _ISOMETRIC or (type(module) is nn.Linear and example.ndim == 2)
+        known |= type(module) is nn.Conv2d and example.ndim == 4 and _is_plain(module)
         known |= weighted and (type(module) in _STEEPEST or _pools_disjointly(module))
+        known &= not (module._forward_hooks or module._forward_pre_hooks)  # a hook may make anything of it
         weighted |= isinstance(module, nn.Linear | nn.Conv2d)
-        if not known:
+        if known:
+            with torch.no_grad():
+                example = module.eval()(example)
+        else:
             where = "" if weighted else " before the first layer with weights"
             raise ValueError(f"on_ball: no bound is known for the layer {name} = {module}{where}")
+
+
+def _is_class(f: TorchSmooth, targets: Tensor) -> bool:
+    ignored = getattr(f.loss, "ignore_index", -100)
+    return targets.ndim == 1 and not targets.is_floating_point() and not bool((targets == ignored).any())
 
 
 def _is_plain(module: nn.Conv2d) -> bool:
     return module.groups == 1 and set(module.dilation) == {1} and module.padding_mode == "zeros"
 
 
-def _pools_disjointly(module: nn.Module) -> bool:
-    if not isinstance(module, _POOLS):
+def _pools_disjointly(module: Any) -> bool:
+    if type(module) not in _POOLS or getattr(module, "divisor_override", None) is not None:
         return False
     kernel, stride, padding = (
         (v, v) if isinstance(v, int) else v for v in (module.kernel_size, module.stride, module.padding)

@@ -140,11 +140,11 @@ def _decreases(g: Any, x: Array, grad: Array, L: Array, target: Array) -> Array:
 
 
 def curvatures(f: Any, x: Array) -> Array:
-    """L_i, those below rounding raised to it: there f hardly changes and the step of the prox is very long."""
+    """L_i, and where it is 0 the rounding of the largest: f does not bend there, and any long step will do."""
     xp = array_namespace(x)
     L = asarray_like(f.coordinate_curvature, x) + xp.zeros_like(x)
     largest = to_float(xp.max(L)) or 1.0
-    return xp.clip(L, float(xp.finfo(x.dtype).eps) * largest, None)
+    return xp.where(L > 0, L, xp.full_like(L, float(xp.finfo(x.dtype).eps) * largest))
 
 
 def _support(x: Array) -> list[int]:

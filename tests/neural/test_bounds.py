@@ -200,3 +200,67 @@ def test_what_is_not_known_is_refused(network, loss, weight_decay, match):
 def test_a_level_is_a_number():
     with pytest.raises(ValueError, match=r"on_ball: level must be a finite number >= 0, got -1\.0"):
         on_ball(smooth("sigmoid"), level=-1.0)
+
+
+def test_a_convolution_in_last_place_meets_several_outputs():
+    """A weight of its filter moves both logits at once: the gradient's norm counts, not one entry."""
+    inputs = torch.tensor([[[[1.0, -1.0]], [[1.0, -1.0]]]], dtype=torch.float64)
+    network = nn.Sequential(nn.Conv2d(2, 1, 1, bias=False), nn.Flatten()).double()
+    f = TorchSmooth(network, [(inputs, torch.tensor([0]))], functional.cross_entropy, weight_decay=0.01)
+    ball = on_ball(f)
+    x = torch.tensor([0.5, -0.8], dtype=torch.float64) * ball.radius
+    zeroed = torch.tensor([0.0, -0.8], dtype=torch.float64) * ball.radius
+    assert f.value(zeroed) - f.value(x) <= float(ball.coordinate_lipschitz[0] * x[0])
+    slopes = (f.grad(x) - f.weight_decay * x).abs()
+    assert bool((slopes <= ball.coordinate_lipschitz).all())
+
+
+def hooked() -> nn.Module:
+    network = dense(nn.Sigmoid)
+    network[0].register_forward_hook(lambda module, inputs, output: 100 * output)
+    return network
+
+
+class Scaled(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 50 * super().forward(x)
+
+
+IGNORED = (torch.ones(2, 4, dtype=torch.float64), torch.tensor([0, -100]))
+SOFT = (torch.ones(2, 4, dtype=torch.float64), 5 * torch.eye(3, dtype=torch.float64)[:2])
+SEQUENCES = (torch.ones(2, 3, 4, dtype=torch.float64), torch.tensor([0, 1]))
+IMAGES = (torch.ones(2, 2, 8, 8, dtype=torch.float64), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "batch", "match"),
+    [
+        (dense(nn.Sigmoid), nn.CrossEntropyLoss(reduction="sum"), data(4)[0], "must be the mean .* reduction='sum'"),
+        (dense(nn.Sigmoid), functional.cross_entropy, IGNORED, "none of them ignored by the loss"),
+        (dense(nn.Sigmoid), functional.cross_entropy, SOFT, "targets must be classes"),
+        (hooked(), functional.cross_entropy, data(4)[0], "no bound is known for the layer 0 = Linear"),
+        (nn.Sequential(Scaled(4, 3)), functional.cross_entropy, data(4)[0], "no bound is known for the layer 0"),
+        (
+            nn.Sequential(nn.Linear(4, 3), nn.Flatten(), nn.Linear(9, 3)),
+            functional.cross_entropy,
+            SEQUENCES,
+            "no bound is known for the layer 0 = Linear",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(2, 3, 3), nn.AvgPool2d(2, divisor_override=1), nn.Flatten(), nn.Linear(27, 3)),
+            functional.cross_entropy,
+            IMAGES,
+            "no bound is known for the layer 1 = AvgPool2d",
+        ),
+        (
+            nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))),
+            functional.cross_entropy,
+            data(4)[0],
+            "no bound is known for the layer 0",
+        ),
+    ],
+)
+def test_what_the_proposition_does_not_cover_is_refused(network, loss, batch, match):
+    f = TorchSmooth(network.double(), [batch], loss, weight_decay=0.1)
+    with pytest.raises(ValueError, match=match):
+        on_ball(f)
