@@ -83,8 +83,8 @@ def on_ball(f: TorchSmooth, level: float | None = None) -> OnBall:
         )
     if getattr(f.loss, "weight", None) is not None:
         raise ValueError("on_ball: a cross entropy with class weights has no known bound here; leave them out")
-    if getattr(f.loss, "reduction", "mean") != "mean":
-        raise ValueError(f"on_ball: the loss must be the mean over the batch, got reduction={f.loss.reduction!r}")
+    if (reduction := getattr(f.loss, "reduction", "mean")) != "mean":
+        raise ValueError(f"on_ball: the loss must be the mean over the batch, got reduction={reduction!r}")
     at_zero = f.value(torch.zeros_like(f.start()))
     level = at_zero if level is None else min(check_number(level, "on_ball: level"), at_zero)
     radius = math.sqrt(2 * level / f.weight_decay)
