@@ -83,7 +83,7 @@ class EvenPenalty(Separable):
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers of weight h(|x|) + (x - v)^2 / (2 step_size) for one number v, in rising order.
 
-        Two candidates tie when their objectives agree to 8 units in the last place.
+        Two candidates tie when their objectives agree to 8 units in the last place of what they are computed from.
 
         Raises
         ------
@@ -95,10 +95,11 @@ class EvenPenalty(Separable):
         v = float(check_step(v, step_size, f"{type(self).__name__}.prox_set"))
         tau = float(step_size) * self.weight
         candidates = np.unique([0.0, abs(v), *(c for c in self._stationary(abs(v), tau) if c >= 0)])
-        objective = tau * np.asarray(self._h(candidates)) + (candidates - abs(v)) ** 2 / 2
-        scale = max(float(objective.min()), v * v / 2)
-        best = candidates[objective <= objective.min() + 8 * np.finfo(float).eps * scale]
-        return _merge_close(np.copysign(1.0, v) * best, abs(v))
+        distance = np.abs(candidates - abs(v))
+        objective = tau * np.asarray(self._h(candidates)) + distance**2 / 2
+        rounding = 8 * np.finfo(float).eps * (objective + candidates * distance)
+        tied = objective - rounding <= objective.min()
+        return _merge_close(np.copysign(1.0, v) * candidates[tied], objective[tied], abs(v))
 
     def threshold(self, step_size: float) -> float:
         """The largest v with 0 among the minimizers of weight h(|x|) + (x - v)^2 / (2 step_size)."""
@@ -178,10 +179,12 @@ class FlatPenalty(EvenPenalty):
         return high
 
 
-def _merge_close(points: np.ndarray, scale: float) -> tuple[float, ...]:
-    """Rising points, with those merged that rounding alone has parted."""
-    merged: list[float] = []
-    for point in np.sort(points + 0.0):  # + 0.0 turns -0.0 into 0.0
-        if not merged or point - merged[-1] > 1e-7 * scale:
-            merged.append(float(point))
-    return tuple(merged)
+def _merge_close(points: np.ndarray, objectives: np.ndarray, scale: float) -> tuple[float, ...]:
+    """Rising points; of those that rounding alone has parted, the best."""
+    merged: list[tuple[float, float]] = []
+    for point, objective in sorted(zip((points + 0.0).tolist(), objectives.tolist(), strict=True)):  # no -0.0
+        if not merged or point - merged[-1][0] > 1e-7 * scale:
+            merged.append((point, objective))
+        elif objective < merged[-1][1]:
+            merged[-1] = (point, objective)
+    return tuple(point for point, _ in merged)

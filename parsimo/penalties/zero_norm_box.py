@@ -85,7 +85,7 @@ class ZeroNormBox(Separable):
         v, tau = float(check_step(v, step_size, "ZeroNormBox.prox_set")), float(step_size) * float(self.weight)
         p = self._box.prox_set(v, step_size)[0] + 0.0
         gain = p * (2 * v - p) - 2 * tau
-        rounding = 8 * np.finfo(float).eps * v * v
+        rounding = 8 * np.finfo(float).eps * abs(p) * max(abs(v), abs(p))
         return tuple(sorted({*([0.0] if gain <= rounding else ()), *([p] if gain >= -rounding else ())}))
 
     def subdiff_distance(self, x: Array, grad: Array) -> float:

@@ -126,3 +126,13 @@ def test_a_surrogate_is_itself_without_w_and_weighted_l1_with_it():
     w = np.array([0.0, 0.25, 0.5, 1.0])
     x = np.array([1.0, -2.0, 3.0, 4.0])
     assert problem.given(w).value(x) == pytest.approx(0.5 * problem.penalized.rho * float((1 - w) @ np.abs(x)))
+
+
+def test_far_from_the_jump_nothing_ties():
+    """Values of the objective lose digits at large v; ties are judged by what is left where v^2/2 cancels."""
+    assert CappedL1(1.0, 1.0).prox_set(1e8, 1.0) == (1e8,)
+    assert CappedL1(1.0, 1.0).prox_set(-1e8, 1.0) == (-1e8,)
+    assert ps.ZeroNormBox(1.0, -1.0, 1.0).prox_set(1e16, 1e-6) == (1.0,)
+    for v in (1e6, 1e9, 1e12):
+        assert ps.ZeroNorm(1.0).prox_set(v, 1.0) == (v,)
+        assert MCP(1.0, 1.0).prox_set(v, 0.3) == (v,)
