@@ -30,7 +30,13 @@ _GRID = 2001  # points of [0, 1] on which axioms and curvature margins are evalu
 
 @dataclass(frozen=True)
 class Phi(ABC):
-    """A member of the family: `value`, `maximizer`, `slope_at_one`, `minimizer`; the rest follows from them."""
+    """A member of the family: `value`, `maximizer`, `slope_at_one`, `minimizer`; the rest follows from them.
+
+    `strictly_convex` may be True where phi has no linear piece, so that h has no kink before its flat point: a numeric
+    prox is then found sooner.
+    """
+
+    strictly_convex = False
 
     @property
     @abstractmethod
@@ -161,6 +167,7 @@ class _MCP(Phi):
 class _Power(Phi):
     p: float
 
+    strictly_convex = True
     minimizer = 0.0
 
     @property
@@ -185,6 +192,7 @@ class _Power(Phi):
 class _Log(Phi):
     epsilon: float
 
+    strictly_convex = True
     curvature_margin = 2.0
 
     @property
@@ -212,6 +220,7 @@ class _Lq(Phi):
     q: float
     epsilon: float
 
+    strictly_convex = True
     curvature_margin = 2.0
 
     @property

@@ -152,9 +152,9 @@ class PhiPenalty(FlatPenalty):
         They are, cell by cell of a grid, the x where the derivative of the prox objective turns upwards, and the
         end min(v, flat point). Where h has a kink, or bends sharply, it may turn and fall back within a cell. Then x
         is sought from the left by the secant method: it starts as if h' were constant, which gives a lower bound of
-        x, and stays below x where the derivative is concave. Beside a concave kink there may be two valleys in a cell;
-        then h is linear from either end of it, and one step leads to each. An entry that has no more candidates
-        repeats the end.
+        x, and stays below x where the derivative is concave. Beside a concave kink, where phi has a linear piece,
+        there may be two valleys in a cell; then h is linear from either end of it, and one step leads to each. An
+        entry that has no more candidates repeats the end.
         """
         xp = array_namespace(v)
         end = xp.clip(v, None, self.flat_point)
@@ -180,7 +180,8 @@ class PhiPenalty(FlatPenalty):
                 step = slope * (x - before) / xp.where(rising, slope - slope_before, xp.ones_like(x))
                 before, slope_before, x = x, slope, xp.where(rising, x - step, x)
             yield xp.where(xp.any(cell, axis=-1), xp.minimum(x, end), end)
-        for ends, slopes in ((left, derivative[..., :-1]), (right, derivative[..., 1:])):
+        beside_kinks = () if self.phi.strictly_convex else ((left, derivative[..., :-1]), (right, derivative[..., 1:]))
+        for ends, slopes in beside_kinks:
             reached = ends - slopes
             for cell in _each_true((left < reached) & (reached < right)):
                 x = _sum_where(cell, reached)
