@@ -53,18 +53,24 @@ class _Outcome:
 
 def check_command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Only checks of this number, or whose name contains this; default all.")
+        list[str] | None,
+        typer.Argument(help="Only checks of this number or function, or whose name contains this; default all."),
     ] = None,
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="Of each check; by default each has its own number.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random trials.")] = 0,
+    only_list: Annotated[bool, typer.Option("--list", help="Show which checks there are; run none.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="File that receives the evidence.")] = None,
 ) -> None:
     """Try out every statement the package rests on; exit code 1 if one does not hold, 130 after Ctrl-C."""
     outcomes: list[_Outcome] = []
     with one_line_errors():
         chosen = _chosen(names or [])
+        if only_list:
+            rows = [[str(check.number), check.name, check.function_name] for check in chosen]
+            show_table(f"{len(chosen)} theory checks", ("no.", "claim", "function"), rows, left=3)
+            raise typer.Exit()
         if json_file is not None and not json_file.parent.is_dir():
             raise FileNotFoundError(f"--json {json_file}: there is no folder {json_file.parent}; create it first")
         interrupted = False
@@ -111,14 +117,9 @@ def _chosen(names: Sequence[str]) -> list[Check]:
     checks = standard_checks()
     for name in names:
         if not any(_selects(name, check) for check in checks):
-            numbers = sorted({check.number for check in checks})
-            kinds = sorted({check.name.split(" of ")[0] for check in checks})
-            raise ValueError(
-                f"no check has the number or name {name!r}; there are {numbers[0]} to {numbers[-1]}, and: "
-                f"{', '.join(kinds)}"
-            )
+            raise ValueError(f"no check has the number, function or name {name!r}; parsimo check --list shows them all")
     return [check for check in checks if not names or any(_selects(name, check) for name in names)]
 
 
 def _selects(name: str, check: Check) -> bool:
-    return check.number == int(name) if name.isdecimal() else name in check.name
+    return check.number == int(name) if name.isdecimal() else name in check.name or name == check.function_name

@@ -233,7 +233,7 @@ def _alone(v: float, step_size: float, weight: float, c: float, distance: Distan
 
 CHECKS = (
     Check(23, "exact quantization", check_quantization),
-    Check(23, "exact quantization, tightness", check_quantization_tightness),
+    Check(23, "tightness of exact quantization", check_quantization_tightness),
     Check(23, "rounding after the squared distance", check_rounding),
     Check(24, "prox of clusters, nearest to the input", check_cluster_prox),
     Check(24, "prox of zero norm and codebook, by cases", check_zero_norm_codebook),

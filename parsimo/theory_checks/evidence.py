@@ -114,6 +114,12 @@ class Check:
     function: Callable[..., Evidence]
     """Takes `rng` and `trials`."""
 
+    @property
+    def function_name(self) -> str:
+        """Such as "check_prox"."""
+        function: Any = getattr(self.function, "func", self.function)
+        return str(function.__name__)
+
     def run(self, rng: Seed = 0, trials: int | None = None) -> Evidence:
         """The evidence of so many trials, or of the function's own number."""
         return self.function(rng=rng) if trials is None else self.function(rng=rng, trials=trials)

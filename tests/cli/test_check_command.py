@@ -90,7 +90,7 @@ def test_selection(checks: Any, names: tuple[Any, ...], expected: list[str]):
 def test_a_name_that_selects_nothing_is_an_error(checks: Any, name: str):
     ran = invoke("two of a", name)
     assert ran.exit_code == 2
-    assert f"no check has the number or name '{name}'; there are 1 to 12, and: one, two" in ran.output
+    assert f"no check has the number, function or name '{name}'; parsimo check --list shows them all" in ran.output
     assert RUNS == []
 
 
@@ -155,3 +155,19 @@ def test_ctrl_c_keeps_and_writes_what_is_done(checks: Any, tmp_path: Any):
     assert "1 of 1 checks hold" in ran.output
     assert "interrupted, 2 not run" in ran.output
     assert [name for name, _, _ in RUNS] == ["first"]
+
+
+def test_the_list_runs_nothing(checks: Any):
+    ran = invoke("--list")
+    assert ran.exit_code == 0
+    assert [line.split()[1] for line in ran.output.splitlines() if line.startswith("│")] == ["1", "2", "12"]
+    assert "function" in ran.output
+    assert not RUNS
+
+
+def test_a_check_is_found_by_its_function():
+    ran = invoke("--list", "check_conjugate")
+    rows = [line for line in ran.output.splitlines() if line.startswith("│")]
+    assert rows
+    assert all("conjugate of" in row and "check_conjugate" in row for row in rows)
+    assert len(rows) == len(theory_checks.FAMILY)

@@ -27,7 +27,7 @@ def test_the_check_holds(name: str):
 
 def test_every_check_is_among_the_standard_ones():
     exported = {name for name in theory_checks.__all__ if name.startswith("check_")}
-    driven = {getattr(check.function, "func", check.function).__name__ for check in CHECKS.values()}
+    driven = {check.function_name for check in CHECKS.values()}
     assert driven == exported
 
 
