@@ -14,7 +14,7 @@ from parsimo.core.validation import check_number
 from parsimo.solvers.ladder import Ladder
 from parsimo.solvers.moves import Move, best_coordinate_move, best_swap, curvatures
 from parsimo.solvers.settling import settled
-from parsimo.solvers.stationarity import certify, plain_penalty, point_of
+from parsimo.solvers.stationarity import certify, plain_penalty, point_of, scales
 
 __all__ = ["Polished", "polish"]
 
@@ -88,7 +88,7 @@ def polish(
     Notes
     -----
     docs/algorithms.md, 7. A move is made where it lowers the objective by more than 1000 units in the last place of
-    max(1, |F|), so that there are finitely many (docs/theory.md, Proposition 10.6).
+    max(|F|, |F(0)|) at the start, so that there are finitely many (docs/theory.md, Proposition 10.6).
     """
     problem, x = point_of(problem, x, "polish")
     searches = _chosen(moves)
@@ -105,12 +105,12 @@ def polish(
     start, before, made = time.perf_counter(), plain.value(x), list[Move]()
     if not math.isfinite(before):
         raise ValueError(f"polish: the objective at x is {before}; start inside the domain of the penalty")
-    least = 1000 * float(array_namespace(x).finfo(x.dtype).eps)
+    least = 1000 * float(array_namespace(x).finfo(x.dtype).eps) * scales(plain, x, before, f.grad(x))[1]
     x, finished = settled(plain, x), False
     while not finished and len(made) < max_moves and time.perf_counter() - start < seconds:
         value, grad = plain.value(x), f.grad(x)
         found = (search(f, g, x, grad) for search in searches)
-        worthwhile = (m for m in found if m is not None and m.decrease > least * max(1.0, abs(value)))
+        worthwhile = (m for m in found if m is not None and m.decrease > least)
         move = next(worthwhile, None)
         trial = x if move is None else move.applied_to(x)
         finished = move is None or not plain.value(trial) < value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -15,7 +16,7 @@ from parsimo.core.validation import check_number, check_vector
 from parsimo.solvers.ladder import Ladder, Reading, Rung
 from parsimo.solvers.moves import Move, best_coordinate_move, best_swap, moves_are_exact
 
-__all__ = ["certify", "plain_penalty", "point_of"]
+__all__ = ["certify", "plain_penalty", "point_of", "scales"]
 
 
 def certify(
@@ -34,9 +35,9 @@ def certify(
         A `Result` stands for its problem and its x.
     x : array or Result, optional
     tolerance : float
-        A rung holds where its number is at most tolerance * max(1, |grad f(x)|) for distances, residuals and rates, and
-        tolerance * max(1, |F(x)|) for decreases and gaps. Below 100 units in the last place of x's dtype it is
-        raised to them.
+        A rung holds where its number is at most tolerance * max(|grad f(x)|, |grad f(0)|) for distances, residuals and
+        rates, and tolerance * max(|F(x)|, |F(0)|) for decreases and gaps: scaling the problem changes no rung. Below
+        100 units in the last place of x's dtype it is raised to them.
     step_size : float, optional
         Of prox-stationarity; by default 1/L where f states L. A step above 1 / max L_i asks for more than minimizers
         need to satisfy.
@@ -103,11 +104,16 @@ class _Point:
 
     @property
     def _slope_limit(self) -> float:
-        return self.tolerance * max(1.0, norm(self.grad))
+        return self.tolerance * self._scales[0]
 
     @property
     def _height_limit(self) -> float:
-        return self.tolerance * max(1.0, abs(self.objective))
+        return self.tolerance * self._scales[1]
+
+    @cached_property
+    def _scales(self) -> tuple[float, float]:
+        """The sizes of gradient and objective, at x or at 0 where they are larger there."""
+        return scales(self.problem, self.x, self.objective, self.grad)
 
     def _critical(self) -> Reading:
         g, note = plain_penalty(self.problem), ""
@@ -174,7 +180,7 @@ class _Point:
                     f"certify: bound must be a number, or an object with `lower` and `source`, got {bound!r}"
                 )
             lower = float(lower)
-            if math.isnan(lower) or lower > self.objective + 1e-6 * max(1.0, abs(self.objective)):
+            if math.isnan(lower) or lower > self.objective + 1e-6 * self._scales[1]:
                 raise ValueError(
                     f"certify: bound={lower} is no lower bound, since x attains {self.objective}; "
                     "pass a bound of this very problem"
@@ -212,6 +218,14 @@ def _no_more_than(gap: Reading, reading: Reading) -> Reading:
     if reading.holds is not None or not gap.holds:
         return reading
     return Reading(reading.rung, reading.quantity, gap.number, reading.limit, "above", "no more than the gap")
+
+
+def scales(problem: Any, x: Array, objective: float, grad: Array) -> tuple[float, float]:
+    """max(|grad f(x)|, |grad f(0)|) and max(|F(x)|, |F(0)|); of x alone where 0 is outside the domain."""
+    zero = array_namespace(x).zeros_like(x)
+    at_zero = norm(problem.f.grad(zero)), abs(problem.value(zero))
+    slope, height = (there if math.isfinite(there) else 0.0 for there in at_zero)
+    return max(norm(grad), slope), max(abs(objective), height)
 
 
 def plain_penalty(problem: Any) -> Any:

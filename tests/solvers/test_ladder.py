@@ -387,3 +387,16 @@ def test_a_tiny_column_still_has_its_best_move(dtype, small):
     assert ladder[R.COORDINATEWISE].holds is False
     assert ladder[R.COORDINATEWISE].number == pytest.approx(0.4, rel=1e-3)
     assert ps.polish(problem, np.array([1.0, 0.0], dtype)).objective == pytest.approx(0.205, rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-16, 1e-8, 1.0, 1e8])
+def test_scaling_a_problem_changes_no_rung(scale):
+    """At 0 a single move lowers F to a quarter, however small F is."""
+    root = math.sqrt(scale)
+    problem = ps.ZeroNormProblem(ps.LeastSquares(np.array([[root]]), np.array([2 * root])), 0.5 * scale)
+    ladder = ps.certify(problem, np.zeros(1))
+    assert ladder[R.COORDINATEWISE].holds is False
+    assert ladder[R.COORDINATEWISE].number == pytest.approx(1.5 * scale)
+    polished = ps.polish(problem, np.zeros(1))
+    assert polished.x[0] == pytest.approx(2.0)
+    assert polished.ladder.rung >= R.SWAP
