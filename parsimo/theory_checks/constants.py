@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
 
 from parsimo._array import Array, asarray_like, is_torch_array, to_numpy
 from parsimo.theory_checks.evidence import Trials
+from parsimo.theory_checks.second_derivatives import extreme_directions
 
 __all__ = ["near", "text_of", "try_constants"]
 
 _COORDINATES = 40  # that are tried at each point
-_POWER_STEPS = 30  # of power iteration towards the largest and the smallest curvature
+_DESCENT_STEPS = 200  # of L-BFGS, from each point towards a lower one
+_FAR = 1e100  # stands for values that are not finite
 _ULPS = 64.0  # what the rounding of a value or of a gradient may amount to, in units in the last place
 
 
@@ -34,14 +37,41 @@ def text_of(x: Array) -> str:
 
 def try_constants(outcome: Trials, f: Any, point: Array, rng: np.random.Generator, tolerance: float) -> None:
     """Every constant that f states, at and about one point; margins are relative to the two sides compared."""
-    for other in _partners(f, point, rng):
-        _try_pair(outcome, f, point, other, tolerance)
-    least = getattr(f, "lower_bound", None)
-    if least is not None:
-        value = float(f.value(point))
-        margin = (value - least) / (abs(value) + abs(least) + 1) + tolerance
-        outcome.add(margin, f"f.value({text_of(point)}) - f.lower_bound")
+    for other in _partners(point, extreme_directions(f, point, rng), rng):
+        if math.isfinite(f.value(other)):  # the claims are about points of the domain
+            _try_pair(outcome, f, point, other, tolerance)
+    if getattr(f, "lower_bound", None) not in (None, -math.inf):
+        _try_lower_bound(outcome, f, point, tolerance)
     _try_coordinates(outcome, f, point, rng, tolerance)
+
+
+def _try_lower_bound(outcome: Trials, f: Any, point: Array, tolerance: float) -> None:
+    """f >= lower_bound, at the lowest point that a descent from this one meets."""
+    stated = float(f.lower_bound)
+    lowest = _lowest_met(f, point)
+    value = float(f.value(lowest))
+    rounding = _ULPS * _epsilon(point) * (abs(value) + abs(stated) + abs(float(f.value(point))))
+    margin = value - stated + tolerance * abs(stated) + rounding
+    outcome.add(margin / (abs(value) + abs(stated) + rounding + 1e-300), f"f.value({text_of(lowest)}) - f.lower_bound")
+
+
+def _lowest_met(f: Any, point: Array) -> Array:
+    """The best point that L-BFGS evaluates on its way down from this one."""
+    best, least = point, float(f.value(point))
+
+    def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal best, least
+        x = asarray_like(z.copy(), point)
+        value, gradient = f.value_and_grad(x)
+        if value < least:
+            best, least = x, value
+        slopes = _float64(gradient)
+        usable = math.isfinite(value) and np.isfinite(slopes).all()
+        return (value, slopes) if usable else (_FAR, np.zeros_like(slopes))
+
+    options = {"maxiter": _DESCENT_STEPS, "ftol": 0.0, "gtol": 0.0}  # until nothing falls any more
+    minimize(objective, _float64(point), jac=True, method="L-BFGS-B", options=options)
+    return best
 
 
 def _try_pair(outcome: Trials, f: Any, x: Array, y: Array, tolerance: float) -> None:
@@ -74,11 +104,17 @@ def _least_curvatures(f: Any) -> Iterator[tuple[str, float]]:
 
 
 def _try_coordinates(outcome: Trials, f: Any, x: Array, rng: np.random.Generator, tolerance: float) -> None:
-    """L_i and l_i, on steps of all sizes along single coordinates."""
-    curvature, slopes = getattr(f, "coordinate_curvature", None), getattr(f, "coordinate_lipschitz", None)
+    """L_i, whether it is exact, and l_i, on steps of all sizes along single coordinates."""
+    n = x.shape[0]
+    curvature, slopes = _of_coordinates(f, "coordinate_curvature", n), _of_coordinates(f, "coordinate_lipschitz", n)
+    exact = bool(getattr(f, "coordinate_curvature_is_exact", False))
+    if exact and curvature is None:
+        raise ValueError(
+            f"check_gradient: {f!r} states coordinate_curvature_is_exact without a coordinate_curvature; state both"
+        )
     if curvature is None and slopes is None:
         return
-    value, gradient, n = float(f.value(x)), _float64(f.grad(x)), x.shape[0]
+    value, gradient = float(f.value(x)), _float64(f.grad(x))
     for i in map(int, rng.permutation(n)[:_COORDINATES]):
         moved = _float64(x).copy()
         moved[i] += float(rng.choice([-1, 1]) * 10 ** rng.uniform(-2, 2))
@@ -89,42 +125,44 @@ def _try_coordinates(outcome: Trials, f: Any, x: Array, rng: np.random.Generator
         rounding = _ULPS * _epsilon(x) * (abs(value) + abs(after) + abs(linear))
         pair = f"({text_of(x)}, {text_of(y)})"
         if curvature is not None:
-            L_i = float(np.broadcast_to(to_numpy(curvature), (n,))[i])
+            L_i = float(curvature[i])
             bound = L_i * t * t / 2
-            margin = linear + bound - rise + tolerance * bound + rounding
+            slack = linear + bound - rise
+            scale, allowed = bound + abs(rise) + rounding + 1e-300, tolerance * bound + rounding
             excess = f"f.value(y) - f.value(x) - f.grad(x) @ (y - x) - {L_i!r} * (y - x) @ (y - x) / 2"
-            case = f"(lambda x, y: {excess})(*{pair})"
-            outcome.add(margin / (bound + abs(rise) + rounding + 1e-300), f"{case}  # coordinate_curvature[{i}]")
+            case = f"(lambda x, y: {excess})(*{pair})  # coordinate_curvature[{i}]"
+            outcome.add((slack + allowed) / scale, case)
+            if exact:  # f(x + t e_i) = f(x) + t d_i f(x) + L_i t^2 / 2
+                outcome.add((allowed - abs(slack)) / scale, f"{case}, which is stated to be exact")
         if slopes is not None:
-            l_i = float(np.broadcast_to(to_numpy(slopes), (n,))[i])
+            l_i = float(slopes[i])
             bound = l_i * abs(t)
             margin = bound * (1 + tolerance) - abs(rise) + rounding
             case = f"(lambda x, y: {l_i!r} * abs(y - x).sum() - abs(f.value(y) - f.value(x)))(*{pair})"
             outcome.add(margin / (bound + abs(rise) + rounding + 1e-300), f"{case}  # coordinate_lipschitz[{i}]")
 
 
-def _partners(f: Any, point: Array, rng: np.random.Generator) -> Iterator[Array]:
-    """Points to pair with one: at random, and a little along directions of largest and smallest curvature."""
+def _of_coordinates(f: Any, name: str, n: int) -> np.ndarray | None:
+    """One constant for each coordinate; None where f states none."""
+    stated = getattr(f, name, None)
+    if stated is None:
+        return None
+    constants = _float64(stated)
+    if constants.shape not in ((), (1,), (n,)):
+        raise ValueError(
+            f"check_gradient: {name} of {f!r} must be a number or an array of shape ({n},), got {constants.shape}"
+        )
+    return np.broadcast_to(constants, (n,))
+
+
+def _partners(point: Array, directions: tuple[np.ndarray, ...], rng: np.random.Generator) -> Iterator[Array]:
+    """Points to pair with one: at random, and a little and farther along directions of extreme curvature."""
     yield near(point, rng, 10 ** rng.uniform(-2, 1))
     x = _float64(point)
-    h = _epsilon(point) ** (1 / 3) * (1 + float(np.linalg.norm(x)))
-
-    def bent(d: np.ndarray) -> np.ndarray:
-        ahead, behind = asarray_like(x + h * d, point), asarray_like(x - h * d, point)
-        return (_float64(f.grad(ahead)) - _float64(f.grad(behind))) / (2 * h)
-
-    top = 0.0
-    for shift in (False, True):  # towards the eigenvalue of largest size, then towards the lowest one
-        d = rng.standard_normal(x.size)
-        d /= np.linalg.norm(d)
-        for _ in range(_POWER_STEPS):
-            turned = top * d - bent(d) if shift else bent(d)
-            size = float(np.linalg.norm(turned))
-            if not 1e-300 < size < math.inf:
-                break
-            d = turned / size
-        top = max(top, size)
-        yield asarray_like(x + h * d, point)
+    size = 1 + float(np.linalg.norm(x))
+    for d in directions:
+        for length in (_epsilon(point) ** (1 / 3) * size, size):
+            yield asarray_like(x + length * d, point)
 
 
 def _float64(x: Array) -> np.ndarray:

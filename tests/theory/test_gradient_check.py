@@ -57,6 +57,15 @@ def written_to(f: Any, x: np.ndarray) -> np.ndarray:
     return gradient
 
 
+def one_entry_off(f: Any, x: np.ndarray, rows: Any, columns: Any) -> np.ndarray:
+    block = f.hessian(x, rows, columns)
+    block[0, 0] *= 1.001
+    return block
+
+
+LEAST = ps.LeastSquares(A, B).value(np.linalg.lstsq(A, B, rcond=None)[0])
+UNSCALED = A[:, :3] * np.array([1e4, 1.0, 1.0])
+
 FAULTS: dict[str, Any] = {
     "one coordinate off by 1e-3": squares(**with_gradient(one_coordinate_off)),
     "one coordinate off by 1e-3, logistic": logistic(**with_gradient(one_coordinate_off)),
@@ -80,6 +89,28 @@ FAULTS: dict[str, Any] = {
     "coordinate_curvature of another term": logistic(coordinate_curvature=(A**2).sum(axis=0) / 5),
     "coordinate_lipschitz halved": logistic(coordinate_lipschitz=0.5 * np.abs(A).sum(axis=0)),
     "lower_bound above the minimum": squares(lower_bound=1e3),
+    "lower_bound 1% above the minimum": squares(lower_bound=1.01 * LEAST),
+    "lower_bound above the minimum, small objective": Altered(
+        ps.LeastSquares(1e-4 * A, 1e-4 * B), lower_bound=1.01e-8 * LEAST
+    ),
+    "lower_bound above the minimum, columns of other units": Altered(
+        ps.LeastSquares(UNSCALED, UNSCALED[:, 1] + B), lower_bound=float(B @ B)
+    ),
+    "hessian doubled": squares(hessian=lambda f, *args: 2 * f.hessian(*args)),
+    "hessian off by 1e-3 in one entry": logistic(hessian=one_entry_off),
+    "hessian of another point": logistic(hessian=lambda f, x, *args: f.hessian(x + 0.1, *args)),
+    "hessian of other rows": squares(
+        hessian=lambda f, x, rows, columns: f.hessian(x, rows and sorted(rows), columns),
+    ),
+    "hessian in single precision": squares(hessian=lambda f, *args: f.hessian(*args).astype(np.float32)),
+    "exact coordinate_curvature 1.5 times too large": squares(
+        coordinate_curvature=1.5 * (A**2).sum(axis=0), coordinate_curvature_is_exact=True
+    ),
+    "exact coordinate_curvature 1% too large in one coordinate": squares(
+        coordinate_curvature=(A**2).sum(axis=0) * np.where(np.arange(6) == 3, 1.01, 1.0)
+    ),
+    "exact coordinate_curvature 1000 times too large": squares(coordinate_curvature=np.full(6, 1e3)),
+    "coordinate_curvature_is_exact of a bound": logistic(coordinate_curvature_is_exact=True),
 }
 
 
@@ -97,6 +128,7 @@ class Quadratic:
     weak_convexity: float | None = None
     convex: bool = False
     lipschitz: float | None = None
+    strong_convexity: float | None = None
 
     def value(self, x: np.ndarray) -> float:
         return float(x @ self.Q @ x) / 2
@@ -127,6 +159,65 @@ BENT = np.diag([-1.0, 2.0, 5.0])
 def test_convexity_claims(f: Quadratic, holds: bool):
     evidence = check_gradient(f, shape=(3,))
     assert evidence.holds == holds, evidence
+
+
+@pytest.mark.parametrize("spectrum", [np.linspace(1, 100, 40), np.geomspace(1, 1e4, 30)], ids=["even", "geometric"])
+def test_constants_are_tried_where_they_are_tight(spectrum: np.ndarray):
+    """The two extreme eigenvalues have close neighbours."""
+    basis = np.linalg.qr(RNG.standard_normal((spectrum.size, spectrum.size)))[0]
+    Q = basis @ np.diag(spectrum) @ basis.T
+    for claim, holds in (
+        ({"strong_convexity": 1.0, "lipschitz": spectrum[-1]}, True),
+        ({"strong_convexity": 1.01}, False),
+        ({"lipschitz": 0.99 * spectrum[-1]}, False),
+    ):
+        evidence = check_gradient(Quadratic(Q, **claim), trials=3, shape=spectrum.shape)
+        assert evidence.holds == holds, evidence
+
+
+def test_a_tight_lower_bound_is_none_too_high():
+    for bound in (LEAST, 0.999 * LEAST, 0.0, -np.inf):
+        assert check_gradient(squares(lower_bound=bound)).holds
+    assert check_gradient(ps.LeastSquares(A.T, B[:6])).holds  # whose minimum is 0
+
+
+@dataclasses.dataclass(frozen=True)
+class MinusLogarithms:
+    """-sum log x, on x > 0."""
+
+    factor: float = 1.0
+    lower_bound: float | None = None
+    convex = True
+
+    def value(self, x: np.ndarray) -> float:
+        return -float(np.log(x).sum())
+
+    def grad(self, x: np.ndarray) -> np.ndarray:
+        return -self.factor / x
+
+    def value_and_grad(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        return self.value(x), self.grad(x)
+
+    def hessian(self, x: np.ndarray, rows: Any, columns: Any) -> np.ndarray:
+        whole = np.diag(self.factor / x**2)
+        return whole[:, columns] if rows is None else whole[np.ix_(rows, columns)]
+
+
+def test_a_domain_that_is_not_all_of_space():
+    """Warnings are errors here: that f is not finite is said, and where."""
+    f = MinusLogarithms()
+    with pytest.raises(
+        ValueError, match=r"MinusLogarithms.* is inf at x = np.array\(\[0.0, 0.0, 0.0\]\).*pass as x= a p"
+    ):
+        check_gradient(f, shape=(3,))
+    with pytest.raises(ValueError, match="is nan at x = "):
+        check_gradient(f, x=np.array([1.0, -1.0]))
+    for seed in range(5):
+        for x in (np.ones(3), np.array([0.01, 1.0, 100.0])):
+            evidence = check_gradient(f, seed, x=x)
+            assert evidence.holds, evidence
+    assert not check_gradient(MinusLogarithms(1.001), x=np.ones(3)).holds
+    assert not check_gradient(MinusLogarithms(lower_bound=-50.0), x=np.ones(3)).holds  # it has none
 
 
 def in_torch(x: torch.Tensor) -> torch.Tensor:
@@ -217,6 +308,25 @@ def test_bad_input_is_named():
         check_gradient(Quadratic(BENT))
     with pytest.raises(TypeError, match="is no smooth function: it lacks grad, value_and_grad"):
         check_gradient(ps.L1(1.0))
+    for both in (lambda f, x: f.value(x), lambda f, x: (f.value(x),), lambda f, x: (f.grad(x), f.value(x))):
+        with pytest.raises(
+            TypeError, match=r"(?s)value_and_grad must return a Python float and the gradient, got .* from "
+        ):
+            check_gradient(squares(value_and_grad=both))
+    with pytest.raises(
+        ValueError, match=r"hessian\(x, None, .*\) of Altered.* must be an array of shape \(6, 6\), got \(6,\)"
+    ):
+        check_gradient(squares(hessian=lambda f, *args: f.hessian(*args)[:, 0]))
+    with pytest.raises(ValueError, match=r"coordinate_curvature of Altered.* of shape \(6,\), got \(5,\)"):
+        check_gradient(squares(coordinate_curvature=np.ones(5)))
+    with pytest.raises(ValueError, match="states coordinate_curvature_is_exact without a coordinate_curvature"):
+        check_gradient(squares(coordinate_curvature=None, coordinate_curvature_is_exact=True))
+    for tolerance in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match=f"tolerance must be a positive number, got {tolerance}"):
+            check_gradient(squares(), tolerance=tolerance)
+    for trials in (0, -1):
+        with pytest.raises(ValueError, match=f"trials must be at least 1, got {trials}"):
+            check_gradient(squares(), trials=trials)
     for x in (np.ones((2, 3)), np.arange(6), [1.0] * 6):
         with pytest.raises(TypeError, match="x must be a 1-D array of floats"):
             check_gradient(ps.LeastSquares(A, B), x=x)
