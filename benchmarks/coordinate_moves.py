@@ -1,6 +1,7 @@
 """Stationary is not coordinatewise optimal: MCP least squares with gamma below the inverse curvature of a coordinate.
 
-    python benchmarks/coordinate_moves.py [--seeds 20] [--out docs/results/coordinate_moves.json]
+    python benchmarks/coordinate_moves.py [--seeds 20] [--noise 0.5] [--shares 0.5 0.2 0.1 0.05]
+        [--out docs/results/coordinate_moves.json]
 
 Least squares with n = 100 rows and p = 200 correlated columns of |a_j|^2 / n = 0.16, MCP with gamma = 3 below
 1 / 0.16 = 6.25: along a coordinate the objective is then not unimodal. alpha is a share of the smallest one at which 0
@@ -14,19 +15,20 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import parsimo as ps
+from parsimo.core.files import replace_when_written
 
 ROWS, COLUMNS, NONZEROS, CORRELATION, LENGTH, GAMMA = 100, 200, 10, 0.5, 0.4, 3.0
 NOISE, SHARES = 0.5, (0.5, 0.2, 0.1, 0.05)
 
 
-def instance(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, float]:
+def instance(seed: int, share: float, noise: float = NOISE) -> tuple[np.ndarray, np.ndarray, float]:
     """X with neighbouring columns correlated and |X_j|^2 / n = LENGTH^2, the target y, and alpha."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((ROWS, COLUMNS))
@@ -35,7 +37,7 @@ def instance(seed: int, share: float) -> tuple[np.ndarray, np.ndarray, float]:
     X *= LENGTH * np.sqrt(ROWS) / np.linalg.norm(X, axis=0)
     truth = np.zeros(COLUMNS)
     truth[rng.permutation(COLUMNS)[:NONZEROS]] = rng.choice([-1.0, 1.0], NONZEROS)
-    y = X @ truth + NOISE * rng.standard_normal(ROWS)
+    y = X @ truth + noise * rng.standard_normal(ROWS)
     return np.asfortranarray(X), y, share * float(np.abs(X.T @ y).max()) / ROWS
 
 
@@ -91,22 +93,25 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--seeds", type=int, default=20)
     arguments.add_argument("--out", type=Path, help="a JSON file for the figures of each run")
+    arguments.add_argument("--noise", type=float, default=NOISE, help="standard deviation of the noise in y")
+    arguments.add_argument("--shares", type=float, nargs="+", default=SHARES, help="alpha, as shares of the largest")
     options = arguments.parse_args()
     rows = []
     for name, solve in solvers().items():
-        solve(*instance(0, SHARES[0]))  # compiled code is compiled before the clock starts
-        for share, seed in itertools.product(SHARES, range(options.seeds)):
-            X, y, alpha = instance(seed, share)
+        solve(*instance(0, 0.5))  # compiled code is compiled before the clock starts
+        for share, seed in itertools.product(options.shares, range(options.seeds)):
+            X, y, alpha = instance(seed, share, options.noise)
             start = time.perf_counter()
             x = solve(X, y, alpha)
             seconds = time.perf_counter() - start
             rows.append({"solver": name, "alpha": share, "seed": seed, **judged(problem(X, y, alpha), x)})
             rows[-1]["seconds"] = round(seconds, 4)
-    show(rows)
+    show(rows, options.shares)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         lines = ",\n".join(json.dumps(row) for row in rows)
-        options.out.write_text(f"[\n{lines}\n]\n")
+        with replace_when_written(options.out) as temporary:
+            temporary.write_text(f"[\n{lines}\n]\n")
 
 
 def judged(problem: Any, x: np.ndarray) -> dict[str, Any]:
@@ -123,13 +128,13 @@ def judged(problem: Any, x: np.ndarray) -> dict[str, Any]:
     }
 
 
-def show(rows: list[dict[str, Any]]) -> None:
+def show(rows: list[dict[str, Any]], shares: Sequence[float]) -> None:
     """One line for each solver and alpha."""
     first = {(r["alpha"], r["seed"]): r["objective"] for r in reversed(rows)}
     names = list(dict.fromkeys(r["solver"] for r in rows))
     columns = ("one coordinate lowers it", "by at most", "or a swap", "violation", f"above {names[0]}", "below it", "s")
     print(f"| alpha | solver | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 2)}")
-    for share, name in itertools.product(SHARES, names):
+    for share, name in itertools.product(shares, names):
         own = [r for r in rows if (r["alpha"], r["solver"]) == (share, name)]
         ratios = np.array([r["objective"] / first[share, r["seed"]] for r in own])
         print(

@@ -69,7 +69,7 @@ def measure(
     begin = time.perf_counter()
     with np.errstate(all="ignore"):  # a peer may divide by zero; what counts is what it returns
         drawn = draw_pairs(g, np.random.default_rng(seed), pairs, breakpoints, STEPS, lower)
-        excess = drawn.excess(drawn.prox_by_rows(g))
+        excess = drawn.excess(drawn.prox_by_rows(g)) / np.maximum(1.0, np.abs(drawn.least))
     wrong, finite = drawn.step[excess > WRONG], np.where(np.isfinite(excess), excess, -np.inf)
     worst = int(finite.argmax())
     return Row(

@@ -216,7 +216,7 @@ def convex_minimum(problem: Any) -> tuple[float, np.ndarray]:
     TypeError
         If f or g is none of those named.
     ArithmeticError
-        If CLARABEL does not report an optimum.
+        If CLARABEL does not report an optimum, as it happens for the logistic loss with 100 columns.
     """
     cp = _cvxpy("convex_minimum")
     kind = kind_of(problem.f, "convex_minimum", _KINDS)
