@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, ZeroNorm
 from parsimo.problems import LeastSquares, Logistic
 from parsimo.solvers import AlternatingMinimization, Linearized, ProximalADMM, ProximalGradient, solve, stopping
 from parsimo.theory_checks.constants import text_of
+from parsimo.theory_checks.contract import require_trials
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.oracles.convex import convex_minimum
 from parsimo.theory_checks.oracles.plain import plain_minimum
@@ -30,6 +31,7 @@ _STEPS = 30  # that are looked at one by one in each trial
 _CERTIFIED = 1e-8  # by the rule of the run
 _STOP = stopping.first_of(stopping.certificate_below(_CERTIFIED, relative=0.0), stopping.max_iterations(4000))
 _ROUNDING = 1e-10  # of merits and objectives, relative to 1 + their size
+_SETTLED = 1e-6  # a residual below which the merit must have come down to the objective
 _PENALTIES: tuple[Any, ...] = (
     L1(0.1),
     ZeroNorm(0.1),
@@ -56,7 +58,10 @@ def check_solver(
     On each problem, from a random start:
 
     * `init` and `step` leave x0 and the given state as they are, and one state gives the same next state twice;
-    * `merit` does not rise;
+    * the point of the first state is x0, where the objective is finite there;
+    * `merit` does not rise; it is nowhere below the objective at the point of the state, and equals it at the first
+      state and where the residual is below 1e-6. So no step leads above the objective of x0, and a merit that is
+      constant or made up is none;
     * the result has the objective of the problem at x, the certificate of x, and status CONVERGED only where that
       certificate meets the tolerance of the rule; x has the dtype and the shape of x0;
     * where the problem is convex and an oracle knows it, the objective is the optimal value.
@@ -68,29 +73,37 @@ def check_solver(
         One for each trial, in turn; by default least-squares and logistic problems with convex and nonconvex penalties,
         of up to 8 variables. Those that `init` refuses with a TypeError or a ValueError are left out.
     tolerance : float
-        On optimal values, relative to 1 + their size.
+        On optimal values, and on the merit of a settled run, relative to 1 + their size.
     merit_falls : bool
-        Whether `merit` is to fall at every step; methods with extrapolation do not promise it.
+        Whether `merit` is to fall at every step; methods with extrapolation do not promise it. The rest is asked of it
+        in any case: without a merit of its own a solver has the objective.
     run : callable
         Takes problem, solver, x0 and stop, as `solve` does.
 
     Raises
     ------
     TypeError
-        If the solver lacks a method of the protocol.
+        If the solver lacks a method of the protocol, its state `point` or `u`, or a merit is no number.
+    ValueError
+        If there is no trial, no problem or no positive tolerance, or `measures` has no `residual`.
 
     Notes
     -----
-    Optimal values are those of cvxpy, or of scipy's L-BFGS-B where cvxpy is not installed.
+    Optimal values are those of cvxpy, or of scipy's L-BFGS-B where cvxpy is not installed. The merit of proximal
+    gradient and of alternating minimization is the objective; that of P-ADMM lies above it by docs/theory.md,
+    Proposition 6.3, and comes down to it as |x - z| and |dx| vanish.
     """
     missing = [name for name in ("init", "step", "measures", "merit", "notes") if not hasattr(solver, name)]
     if missing or isinstance(solver, type):
         lacks = f"it lacks {', '.join(missing)}" if missing else "it is a class; pass an object"
         raise TypeError(f"check_solver: {solver!r} is no solver: {lacks}")
+    require_trials(trials, tolerance)
+    if problems is not None and len(problems) == 0:
+        raise ValueError("check_solver: problems is empty; pass at least one, or leave it out for the default ones")
     rng = np.random.default_rng(rng)
     has_cvxpy = importlib.util.find_spec("cvxpy") is not None
     outcome = Trials(
-        f"{solver!r}: steps are pure, the merit falls, the status is proved, convex problems are solved",
+        f"{solver!r}: steps are pure, the merit bounds the objective, the status is proved, convex problems are solved",
         f"definition of the protocol; optimal values by {'cvxpy' if has_cvxpy else 'L-BFGS-B'}",
         "least-squares and logistic problems with convex and nonconvex penalties" if problems is None else "as given",
     )
@@ -108,12 +121,15 @@ def check_solver(
         except (TypeError, ValueError):  # how a solver refuses a problem
             continue
         case = f"solve({text}, solver, {text_of(x0)})"
+        _require_report(solver, state)
+        _try_start(outcome, solver, problem, state, x0, case)
         _try_steps(outcome, solver, problem, state, case, merit_falls)
         before = to_numpy(x0).copy()
         result = run(problem, solver, x0, stop=_STOP)
         kept = np.array_equal(to_numpy(x0), before) and result.x.dtype == x0.dtype and result.x.shape == x0.shape
         outcome.add(tolerance if kept else -1.0, f"{case}  # x0 is left as it is, and x is of its kind")
         _try_result(outcome, problem, result, case)
+        _try_settled(outcome, result, case, tolerance)
         optimum = _optimum(problem, convex_minimum if has_cvxpy else plain_minimum)
         if optimum is not None:
             gap = abs(float(problem.value(result.x)) - optimum) / (1 + abs(optimum))
@@ -121,9 +137,52 @@ def check_solver(
     return outcome.evidence()
 
 
+def _require_report(solver: Any, state: Any) -> None:
+    """What the loop reads of a state."""
+    missing = [name for name in ("point", "u") if not hasattr(state, name)]
+    if missing:
+        raise TypeError(
+            f"check_solver: the state of {solver!r} lacks {' and '.join(missing)}; give it `point`, what would be "
+            "returned now, and `u`, the auxiliary variables that go with it"
+        )
+    measures = solver.measures(state)
+    if not isinstance(measures, Mapping) or "residual" not in measures:
+        raise ValueError(
+            f"check_solver: measures of {solver!r} must be a dict with `residual`, the length of the last step in "
+            f"units of a gradient, got {measures!r}"
+        )
+
+
+def _merit(solver: Any, problem: Any, state: Any) -> float:
+    merit = solver.merit(problem, state)
+    if not isinstance(merit, float | int):
+        raise TypeError(
+            f"check_solver: merit of {solver!r} must be a float, got {merit!r} of {type(merit).__name__}; return "
+            "problem.value(state.point, state.u) where there is no other"
+        )
+    return float(merit)
+
+
+def _above(merit: float, objective: float) -> float:
+    """By how much a merit exceeds an objective, relative to 1 + its size; both may be infinite."""
+    return 0.0 if merit == objective else (merit - objective) / (1 + abs(objective))
+
+
+def _try_start(outcome: Trials, solver: Any, problem: Any, state: Any, x0: Any, case: str) -> None:
+    """The run begins at x0, and its merit at the objective there."""
+    objective = float(problem.value(x0))
+    if objective < math.inf:  # into the domain of R a solver may move first
+        at_x0 = np.array_equal(to_numpy(state.point), to_numpy(x0))
+        outcome.add(1.0 if at_x0 else -1.0, f"{case}  # the point of the first state is not x0")
+    merit, objective = _merit(solver, problem, state), float(problem.value(state.point, state.u))
+    outcome.add(
+        _ROUNDING - abs(_above(merit, objective)), f"{case}  # merit {merit!r} at the start, objective {objective!r}"
+    )
+
+
 def _try_steps(outcome: Trials, solver: Any, problem: Any, state: Any, case: str, merit_falls: bool) -> None:
     """Purity of each step, and the merit along them."""
-    merit = float(solver.merit(problem, state))
+    merit = _merit(solver, problem, state)
     for k in range(_STEPS):
         given = copy.deepcopy(state)
         following = solver.step(problem, state)
@@ -132,10 +191,23 @@ def _try_steps(outcome: Trials, solver: Any, problem: Any, state: Any, case: str
         again = _apart(solver.step(problem, state), first)
         outcome.add(1.0 if untouched else -1.0, f"{case}  # step {k} writes to the state it is given")
         outcome.add(_ROUNDING - again, f"{case}  # step {k} taken twice")
-        after = float(solver.merit(problem, following))
+        after, objective = _merit(solver, problem, following), float(problem.value(following.point, following.u))
         if merit_falls and merit != math.inf:  # a start outside the domain of R is infinitely high
             outcome.add(_ROUNDING - (after - merit) / (1 + abs(merit)), f"{case}  # merit at step {k}")
+        outcome.add(
+            _ROUNDING + _above(after, objective),
+            f"{case}  # merit {after!r} after step {k}, below the objective {objective!r}",
+        )
         state, merit = following, after
+
+
+def _try_settled(outcome: Trials, result: Any, case: str, tolerance: float) -> None:
+    """Where the last step was short, the merit is the objective."""
+    history = result.history
+    columns = zip(history["residual"], history["merit"], history["objective"], strict=True)
+    above = [abs(_above(merit, objective)) for residual, merit, objective in columns if residual <= _SETTLED]
+    if above:
+        outcome.add(tolerance - max(above), f"{case}  # merit and objective, where the residual is at most {_SETTLED}")
 
 
 def _try_result(outcome: Trials, problem: Any, result: Any, case: str) -> None:

@@ -94,7 +94,7 @@ FAULTS: dict[str, Any] = {
         ps.LeastSquares(1e-4 * A, 1e-4 * B), lower_bound=1.01e-8 * LEAST
     ),
     "lower_bound above the minimum, columns of other units": Altered(
-        ps.LeastSquares(UNSCALED, UNSCALED[:, 1] + B), lower_bound=float(B @ B)
+        ps.LeastSquares(UNSCALED, UNSCALED[:, 1] + B), lower_bound=0.45 * float(((UNSCALED[:, 1] + B) ** 2).sum())
     ),
     "hessian doubled": squares(hessian=lambda f, *args: 2 * f.hessian(*args)),
     "hessian off by 1e-3 in one entry": logistic(hessian=one_entry_off),

@@ -142,6 +142,47 @@ class MeritIsNotANumber(Plain):
         return float("nan")
 
 
+class NoMerit(Plain):
+    def merit(self, problem: Any, state: Any) -> float:
+        return 0.0
+
+
+class HighMerit(Plain):
+    """A bound of every objective that falls, and says nothing."""
+
+    def merit(self, problem: Any, state: Any) -> float:
+        return 1e9
+
+
+class MeritOfTheStart(Plain):
+    """Constant: right at the start, and never below the objective."""
+
+    def init(self, problem: Any, x0: np.ndarray) -> State:
+        return replace(super().init(problem, x0), u=problem.value(x0))
+
+    def merit(self, problem: Any, state: State) -> float:
+        return float(state.u)
+
+
+class MeritOfTheEnd(Plain):
+    """Constant from the first step on, and right at the start."""
+
+    def merit(self, problem: Any, state: State) -> float:
+        return super().merit(problem, state) if state.residual == np.inf else 0.0
+
+
+class RoundedMerit(Plain):
+    def merit(self, problem: Any, state: State) -> float:
+        return round(super().merit(problem, state), 2)
+
+
+class ItsOwnStart(Plain):
+    """x0 is ignored."""
+
+    def init(self, problem: Any, x0: np.ndarray) -> State:
+        return super().init(problem, 0 * x0)
+
+
 class ZerosOut(Plain):
     """It stops at 0, which is critical for a zero norm but no minimum of a lasso."""
 
@@ -166,6 +207,12 @@ FAULTY = (
     TooLongAStep,
     RisingMerit,
     MeritIsNotANumber,
+    NoMerit,
+    HighMerit,
+    MeritOfTheStart,
+    MeritOfTheEnd,
+    RoundedMerit,
+    ItsOwnStart,
     ZerosOut,
     SinglePrecision,
 )
@@ -222,7 +269,15 @@ def test_a_run_that_lies_is_seen(run: Any):
 
 
 def test_a_merit_need_not_fall_where_none_is_promised():
-    assert check_solver(RisingMerit(), trials=4, merit_falls=False).holds
+    """The objective and the square of the last step: it rises at first, and comes down to the objective."""
+
+    class Restless(Plain):
+        def merit(self, problem: Any, state: State) -> float:
+            return super().merit(problem, state) + (state.residual**2 if state.residual < np.inf else 0.0)
+
+    assert check_solver(Restless(), trials=4, merit_falls=False).holds
+    assert not check_solver(Restless(), trials=4).holds
+    assert not check_solver(RisingMerit(), trials=4, merit_falls=False).holds
 
 
 def test_problems_of_your_own():
@@ -250,6 +305,40 @@ def test_no_solver_at_all():
         check_solver(object())
     with pytest.raises(TypeError, match="is no solver: it is a class; pass an object"):
         check_solver(Plain)
+
+
+def test_what_the_loop_reads_is_asked_for():
+    class Silent(Plain):
+        def measures(self, state: Any) -> dict[str, float]:
+            return {"step_size": state.step_size}
+
+    class Pointless(Plain):
+        def init(self, problem: Any, x0: np.ndarray) -> Any:
+            return {"x": x0}
+
+    class ArrayMerit(Plain):
+        def merit(self, problem: Any, state: Any) -> Any:
+            return np.array([super().merit(problem, state)])
+
+    with pytest.raises(
+        ValueError, match=r"measures of .*Silent.* must be a dict with `residual`.*, got {'step_size': "
+    ):
+        check_solver(Silent())
+    with pytest.raises(TypeError, match=r"the state of .*Pointless.* lacks point and u; give it `point`"):
+        check_solver(Pointless())
+    with pytest.raises(
+        TypeError, match=r"merit of .*ArrayMerit.* must be a float, got array\(.* return problem.value\("
+    ):
+        check_solver(ArrayMerit())
+
+
+def test_what_tries_nothing_is_refused():
+    with pytest.raises(ValueError, match="trials must be at least 1, got 0"):
+        check_solver(Plain(), trials=0)
+    with pytest.raises(ValueError, match="tolerance must be a positive number, got -1"):
+        check_solver(Plain(), tolerance=-1.0)
+    with pytest.raises(ValueError, match="check_solver: problems is empty; pass at least one"):
+        check_solver(Plain(), problems=[])
 
 
 def test_checks_repeat():
