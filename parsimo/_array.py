@@ -23,6 +23,7 @@ __all__ = [
     "inner",
     "is_real_floating",
     "norm",
+    "segment_max",
     "segment_sum",
     "to_float",
     "to_numpy",
@@ -114,6 +115,19 @@ def segment_sum(values: Array, segments: Array, count: int) -> Array:
         return values.new_zeros(count).index_add_(0, segments, values)
     zero = xp.zeros_like(values)
     return xp.stack([xp.sum(xp.where(segments == j, values, zero)) for j in range(count)])
+
+
+def segment_max(values: Array, segments: Array, count: int) -> Array:
+    """The largest of the nonnegative `values` in each segment 0..count-1 (both 1-D); 0 in an empty one."""
+    xp = array_namespace(values)
+    if is_numpy_array(values):
+        largest = np.zeros(count, dtype=values.dtype)
+        np.maximum.at(largest, segments, values)
+        return largest
+    if is_torch_array(values):
+        return values.new_zeros(count).scatter_reduce_(0, segments, values, "amax")
+    zero = xp.zeros_like(values)
+    return xp.stack([xp.max(xp.where(segments == j, values, zero)) for j in range(count)])
 
 
 def top_k_mask(values: Array, k: int) -> Array:

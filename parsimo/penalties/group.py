@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like, device_of, segment_sum, to_numpy
+from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.validation import check_nonnegative, check_step
 from parsimo.penalties.even import EvenPenalty
 from parsimo.penalties.lifted import Lifted, check_liftable
+from parsimo.penalties.segments import Segments, positive_or_one
 from parsimo.penalties.ties import check_listable
 
 __all__ = ["Group"]
@@ -56,30 +57,19 @@ class Group(Lifted):
     penalty: EvenPenalty
     labels: Array
     weights: Array | None = None
-    _segments: np.ndarray = field(init=False, repr=False)
-    _count: int = field(init=False, repr=False)
+    _groups: Segments = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_liftable(self.penalty, "Group")
         labels = to_numpy(self.labels)
-        if not np.issubdtype(labels.dtype, np.integer):
-            raise TypeError(f"Group: labels must be integers, got dtype {labels.dtype}")
-        if labels.min(initial=-1) < -1:
-            raise ValueError(f"Group: labels must be >= -1, where -1 is a free coordinate, got {labels.min()}")
-        count = int(labels.max(initial=-1)) + 1
-        if count == 0:
-            raise ValueError("Group: labels name no group; for free coordinates alone take Zero()")
-        if missing := set(range(count)).difference(labels.reshape(-1).tolist()):
-            raise ValueError(f"Group: no coordinate has label {min(missing)}; number the groups 0, 1, ... without gaps")
+        groups = Segments.of(labels)
         if self.weights is not None:
-            weights = to_numpy(check_nonnegative(self.weights, "Group: weights"))
+            weights, count = to_numpy(check_nonnegative(self.weights, "Group: weights")), groups.count
             if weights.shape != (count,):
                 raise ValueError(f"Group: weights must have shape ({count},), one for each group, got {weights.shape}")
             object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "labels", labels)
-        object.__setattr__(self, "_count", count)
-        # free coordinates make a last segment, which is dropped
-        object.__setattr__(self, "_segments", np.where(labels < 0, count, labels).reshape(-1).astype(np.int64))
+        object.__setattr__(self, "_groups", groups)
 
     @classmethod
     def columns(cls, penalty: EvenPenalty, shape: tuple[int, int], weights: Array | None = None) -> Group:
@@ -93,14 +83,11 @@ class Group(Lifted):
 
     def sublevel_radius(self, level: float) -> float:
         """The largest |x| with g(x) <= level, which is that of the norms; infinity if there are free coordinates."""
-        return math.inf if (self._segments == self._count).any() else super().sublevel_radius(level)
+        return math.inf if self._groups.free else super().sublevel_radius(level)
 
     def norms(self, x: Array) -> Array:
         """|x_{G_j}| for each group, 1-D; torch differentiates through it, with gradient 0 at a zero group."""
-        x = self._flat(x)
-        squares = self._sums(x * x)
-        positive, safe = _positive(squares)
-        return array_namespace(x).where(positive, safe**0.5, squares)
+        return self._groups.norms(self._groups.flat(x))
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size), the sparser group at a tie.
@@ -124,7 +111,7 @@ class Group(Lifted):
         """
         v = check_step(v, step_size, "Group.prox")
         xp = array_namespace(v)
-        positive, norms = _positive(self.norms(v))
+        positive, norms = positive_or_one(self.norms(v))
         shrunk = self._scalar.prox(norms, self._steps(step_size))
         factors = xp.where(positive, shrunk / norms, xp.zeros_like(norms))
         return self._scale(v, factors)
@@ -149,7 +136,7 @@ class Group(Lifted):
             for weight, r, t in zip(weights, norms, steps, strict=True)
         ]
         check_listable(math.prod(map(len, choices)), "Group")
-        _, divisors = _positive(norms)
+        _, divisors = positive_or_one(norms)
         return tuple(self._scale(v, asarray_like(np.asarray(q) / divisors, v)) for q in itertools.product(*choices))
 
     @property
@@ -163,54 +150,19 @@ class Group(Lifted):
 
     def _split(self, x: Array, grad: Array) -> tuple[Array, Array, Array]:
         """Along x_{G_j}/|x_{G_j}|, and across it; every direction leads out of a zero group, so that all is along."""
-        xp = array_namespace(x)
-        norms, flat, grad = self.norms(x), self._flat(x), self._flat(grad)
-        positive, safe = _positive(norms)
-        slopes = xp.where(positive, self._sums(flat * grad) / safe, self.norms(grad))
-        across = grad - self._spread(slopes / safe, 0.0) * flat
-        kept = self._spread(xp.astype(positive, x.dtype), 1.0)
+        xp, groups = array_namespace(x), self._groups
+        norms, grad = self.norms(x), groups.flat(grad)
+        positive, safe = positive_or_one(norms)
+        directions = groups.flat(x) / groups.spread(safe, 1.0)
+        slopes = xp.where(positive, groups.sums(directions * grad), groups.norms(grad))
+        across = grad - groups.spread(slopes, 0.0) * directions
+        kept = groups.spread(xp.astype(positive, x.dtype), 1.0)
         return norms, slopes, kept * across
 
     def _steps(self, step_size: float | Array) -> float | Array:
-        """One step for each group."""
-        if getattr(step_size, "ndim", 0) == 0:
-            return step_size
-        steps, grouped = to_numpy(self._flat(step_size)), self._segments < self._count
-        segments, steps = self._segments[grouped], steps[grouped]
-        of_group = np.ones(self._count, dtype=steps.dtype)
-        of_group[segments] = steps
-        varies = of_group[segments] != steps
-        if varies.any():
-            raise ValueError(
-                f"Group.prox: step_size varies in group {segments[varies][0]}; the prox has a closed form only where "
-                "the step is constant on each group"
-            )
-        return of_group
-
-    def _flat(self, x: Array) -> Array:
-        shape = tuple(self.labels.shape)
-        if tuple(x.shape) not in (shape, (self._segments.size,)):
-            raise ValueError(f"Group: x has shape {tuple(x.shape)}, but the labels have {shape}")
-        return array_namespace(x).reshape(x, (-1,))
-
-    def _ids(self, x: Array) -> Array:
-        return array_namespace(x).asarray(self._segments, device=device_of(x))
-
-    def _sums(self, values: Array) -> Array:
-        return segment_sum(values, self._ids(values), self._count + 1)[: self._count]
-
-    def _spread(self, values: Array, free: float) -> Array:
-        """The value of each coordinate's group; `free` for a free coordinate."""
-        xp = array_namespace(values)
-        return xp.take(xp.concat([values, asarray_like([free], values)]), self._ids(values), axis=0)
+        """One step for all groups, or one for each."""
+        return step_size if getattr(step_size, "ndim", 0) == 0 else self._groups.common(step_size)
 
     def _scale(self, v: Array, factors: Array) -> Array:
-        flat = self._flat(v) * self._spread(factors, 1.0) + 0.0  # + 0.0 turns -0.0 into 0.0
+        flat = self._groups.flat(v) * self._groups.spread(factors, 1.0) + 0.0  # + 0.0 turns -0.0 into 0.0
         return array_namespace(v).reshape(flat, tuple(v.shape))
-
-
-def _positive(values: Array) -> tuple[Array, Array]:
-    """Where values > 0, and the values with 1 elsewhere: safe to divide by, and to differentiate a root at."""
-    xp = array_namespace(values)
-    positive = values > 0
-    return positive, xp.where(positive, values, xp.ones_like(values))

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from penalty_cases import MAKERS
+import pytest
+from penalty_cases import LIBRARIES, MAKERS
 
 from parsimo.penalties import L1, Group, Spectral, ZeroNorm, ZeroNormBall
 from parsimo.penalties.even import EvenPenalty
@@ -128,3 +129,22 @@ def least_found(g: Any, v: np.ndarray, step_size: Any, rng: np.random.Generator,
         search(lambda z, chart=chart: objective(chart(z)), dimension, rng, scale, rounds)  # type: ignore[misc]
         for dimension, chart in charts(g, v.size)
     )
+
+
+# ---- what the tests run over
+
+V = np.array([0.9, -1.7, 0.4, 1.2])
+STEPS = (0.05, 0.4, 1.0, 6.0)
+
+each = pytest.mark.parametrize("name", CASES)
+each_scalar = pytest.mark.parametrize("name", SCALARS)
+each_library = pytest.mark.parametrize("library", LIBRARIES)
+
+
+def generator() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def draw(rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """An input about the flat points and thresholds of the cases, and a step of any regime."""
+    return rng.normal(size=4) * rng.choice([0.3, 1.0, 3.0]), float(10 ** rng.uniform(-1.5, 1.5))
