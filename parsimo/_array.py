@@ -122,7 +122,8 @@ def segment_max(values: Array, segments: Array, count: int) -> Array:
     xp = array_namespace(values)
     if is_numpy_array(values):
         largest = np.zeros(count, dtype=values.dtype)
-        np.maximum.at(largest, segments, values)
+        with np.errstate(invalid="ignore"):  # a NaN stays one, and needs no warning
+            np.maximum.at(largest, segments, values)
         return largest
     if is_torch_array(values):
         return values.new_zeros(count).scatter_reduce_(0, segments, values, "amax")

@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from parsimo._array import Array, array_namespace, as_float_array, to_numpy
+from parsimo._array import Array, array_namespace, as_float_array, asarray_like, to_numpy
 
-__all__ = ["check_finite", "check_nonnegative", "check_number", "check_positive", "check_step", "check_vector"]
+__all__ = [
+    "check_finite",
+    "check_nonnegative",
+    "check_number",
+    "check_positive",
+    "check_step",
+    "check_vector",
+    "per_coordinate",
+]
 
 
 def check_nonnegative(value: float | Array, name: str) -> float | Array:
@@ -93,11 +101,35 @@ def check_step(v: Any, step_size: Any, owner: str) -> Array:
     Raises
     ------
     ValueError
-        If a step is not positive.
+        If a step is not positive, or steps are an array of another shape than v.
     TypeError
         If v is not numeric.
     """
     positive = step_size > 0
     if not (positive if isinstance(positive, bool) else bool(array_namespace(positive).all(positive))):
         raise ValueError(f"{owner}: step_size must be > 0, got {step_size}")
-    return as_float_array(v, f"{owner}: v", keep_graph=True)
+    v = as_float_array(v, f"{owner}: v", keep_graph=True)
+    _check_fits(step_size, v, f"{owner}: step_size", "v")
+    return v
+
+
+def per_coordinate(value: float | Array, x: Array, name: str) -> Array:
+    """`value`, one number or one for each coordinate, as an array of the library, dtype and device of x.
+
+    Raises
+    ------
+    ValueError
+        If it is an array of another shape than x.
+    """
+    _check_fits(value, x, name, "x")
+    return asarray_like(value, x)
+
+
+def _check_fits(value: Any, x: Array, name: str, name_of_x: str) -> None:
+    """Broadcasting would hide a mistake."""
+    shape = tuple(getattr(value, "shape", ()))
+    if shape and shape != tuple(x.shape):
+        raise ValueError(
+            f"{name} has shape {shape}, but {name_of_x} has shape {tuple(x.shape)}; give one number, or one for each "
+            "coordinate"
+        )

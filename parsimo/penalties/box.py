@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like, to_numpy
+from parsimo._array import Array, array_namespace, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.validation import check_number, check_step
 from parsimo.penalties.separable import Separable
@@ -88,4 +88,4 @@ class Box(Separable):
         return float(np.linalg.norm(corners)) if corners.ndim or corners == 0 else math.inf
 
     def _ends(self, x: Array) -> tuple[Array, Array]:
-        return asarray_like(self.lower, x), asarray_like(self.upper, x)
+        return self._parameter("lower", x), self._parameter("upper", x)

@@ -86,11 +86,11 @@ class Clustering(Separable):
     def terms(self, x: Array) -> Array:
         """weight_i r(d_i) for each entry."""
         d = self.distances(x)
-        return asarray_like(self.weight, x) * (d if self.distance == "absolute" else d * d / 2)
+        return self._parameter("weight", x) * (d if self.distance == "absolute" else d * d / 2)
 
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """The left and the right derivative at each entry; they differ on representatives and at midpoints."""
-        xp, weight, below = array_namespace(x), asarray_like(self.weight, x), self.nearest(x)
+        xp, weight, below = array_namespace(x), self._parameter("weight", x), self.nearest(x)
         above = self._upper_tie(x, below)
         if self.distance == "squared":
             return weight * (x - below), weight * (x - above)
@@ -100,7 +100,7 @@ class Clustering(Separable):
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size); the lower solution at a midpoint."""
         v = check_step(v, step_size, "Clustering.prox")
-        tau = asarray_like(step_size, v) * asarray_like(self.weight, v)
+        tau = asarray_like(step_size, v) * self._parameter("weight", v)
         return self._pull(v, self.nearest(v), tau)
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:

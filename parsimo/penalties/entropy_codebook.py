@@ -75,13 +75,13 @@ class EntropyCodebook(Separable):
         """weight_i min_j {(x_i - c_j)^2 / 2 + prices_j} for each entry."""
         winners = self._winners(x, 0.0)
         distance = x - _take(self.codebook, winners, x)
-        return asarray_like(self.weight, x) * (distance * distance / 2 + _take(self.prices, winners, x))
+        return self._parameter("weight", x) * (distance * distance / 2 + _take(self.prices, winners, x))
 
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """weight_i (x_i - c_j), of the cell on the left and of the one on the right."""
         below = _take(self.codebook, self._winners(x, 0.0), x)
         above = _take(self.codebook, self._winners(x, 0.0, side="right"), x)
-        weight = asarray_like(self.weight, x)
+        weight = self._parameter("weight", x)
         return weight * (x - below), weight * (x - above)
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
@@ -90,8 +90,8 @@ class EntropyCodebook(Separable):
         if isinstance(self.weight, float) and not getattr(step_size, "ndim", 0):
             winners = self._winners(v, float(step_size) * self.weight)
         else:
-            winners = self._cheapest(v, asarray_like(step_size, v) * asarray_like(self.weight, v))
-        tau = asarray_like(step_size, v) * asarray_like(self.weight, v)
+            winners = self._cheapest(v, asarray_like(step_size, v) * self._parameter("weight", v))
+        tau = asarray_like(step_size, v) * self._parameter("weight", v)
         return (v + tau * _take(self.codebook, winners, v)) / (1 + tau)
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:

@@ -46,12 +46,12 @@ class EvenPenalty(Separable):
 
     def terms(self, x: Array) -> Array:
         """weight_i h(|x_i|) for each entry; torch differentiates through it."""
-        return self._weight_like(x) * self._h(array_namespace(x).abs(x))
+        return self._parameter("weight", x) * self._h(array_namespace(x).abs(x))
 
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """The left and the right derivative of weight_i h(|.|) at x_i; infinite at 0 where h jumps or rises steeply."""
         xp = array_namespace(x)
-        weight, zero = self._weight_like(x), xp.zeros_like(x)
+        weight, zero = self._parameter("weight", x), xp.zeros_like(x)
         inwards, outwards = (weight * s for s in (self._slopes(xp.abs(x)) * 2)[:2])
         at_zero = xp.where(weight > 0, zero + self._slope_at_zero(), zero)
         at_zero = at_zero if self._slope_at_zero() == math.inf else weight * at_zero
@@ -76,7 +76,7 @@ class EvenPenalty(Separable):
         """
         v = check_step(v, step_size, f"{type(self).__name__}.prox")
         xp = array_namespace(v)
-        tau = asarray_like(step_size, v) * self._weight_like(v)
+        tau = asarray_like(step_size, v) * self._parameter("weight", v)
         shrunk = self._shrink(xp.abs(v), tau)
         return xp.where(v < 0, -shrunk, shrunk) + 0.0  # + 0.0 turns -0.0 into 0.0
 
@@ -115,15 +115,6 @@ class EvenPenalty(Separable):
         level = check_number(level, f"{type(self).__name__}.sublevel_radius: level")
         weight = float(to_numpy(self.weight).min())
         return inverse(level / weight) if weight > 0 else math.inf
-
-    def _weight_like(self, x: Array) -> Array:
-        shape = getattr(self.weight, "shape", ())
-        if shape and tuple(shape) != tuple(x.shape):  # broadcasting would hide a mistake
-            raise ValueError(
-                f"{type(self).__name__}: weight has shape {tuple(shape)}, but x has shape {tuple(x.shape)}; give one "
-                "number, or one for each coordinate"
-            )
-        return asarray_like(self.weight, x)
 
     @abstractmethod
     def _h(self, t: Array) -> Array: ...

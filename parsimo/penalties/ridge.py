@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from parsimo._array import Array, asarray_like, inner
 from parsimo.core.functions import Proximable, Traits
 from parsimo.core.validation import check_number, check_step
+from parsimo.penalties.offered import where_offered
 
 __all__ = ["WithRidge"]
-
-
-def _where_offered(method: Callable[..., Any]) -> Any:
-    """The method, for penalties that offer one of the same name: `hasattr` tells the truth about the others."""
-
-    def get(self: WithRidge) -> Callable[..., Any]:
-        if not hasattr(self.penalty, method.__name__):
-            raise AttributeError(f"{self!r} has no {method.__name__}, because {type(self.penalty).__name__} has none")
-        return partial(method, self)
-
-    return property(get, doc=method.__doc__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +54,11 @@ class WithRidge:
             raise TypeError(f"WithRidge: penalty must have value, prox and traits, got {self.penalty!r}")
 
     @property
+    def parts(self) -> tuple[Any, ...]:
+        """The penalty itself: what it offers besides value and prox, the sum offers too."""
+        return (self.penalty,)
+
+    @property
     def traits(self) -> Traits:
         """Weakly convex with a modulus that is smaller by the ridge; not Lipschitz."""
         traits = self.penalty.traits
@@ -81,12 +74,12 @@ class WithRidge:
         """g(x) + ridge |x|^2 / 2."""
         return self.penalty.value(x) + self.ridge / 2 * inner(x, x)
 
-    @_where_offered
+    @where_offered
     def terms(self, x: Array) -> Array:
         """The value of each coordinate."""
         return self.penalty.terms(x) + self.ridge / 2 * x * x
 
-    @_where_offered
+    @where_offered
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """The left and the right derivative at each entry."""
         left, right = self.penalty.slopes(x)
@@ -98,23 +91,23 @@ class WithRidge:
         t: Any = asarray_like(step_size, v) if hasattr(step_size, "dtype") else step_size
         return self.penalty.prox(v / (1 + t * self.ridge), t / (1 + t * self.ridge))
 
-    @_where_offered
+    @where_offered
     def prox_set(self, v: Any, step_size: float) -> tuple[Any, ...]:
         """All minimizers."""
         check_step(v, step_size, "WithRidge.prox_set")
         return self.penalty.prox_set(v / (1 + step_size * self.ridge), step_size / (1 + step_size * self.ridge))
 
-    @_where_offered
+    @where_offered
     def threshold(self, step_size: float) -> float:
         """The largest v with 0 among the minimizers."""
         return (1 + step_size * self.ridge) * self.penalty.threshold(step_size / (1 + step_size * self.ridge))
 
-    @_where_offered
+    @where_offered
     def subdiff_distance(self, x: Array, grad: Array) -> float:
         """Distance of -grad from the limiting subdifferential: that of g for the gradient grad + ridge x."""
         return self.penalty.subdiff_distance(x, grad + self.ridge * x)
 
-    @_where_offered
+    @where_offered
     def descent_rate(self, x: Array, grad: Array) -> float:
         """The steepest rate of descent: that of g for the gradient grad + ridge x."""
         return self.penalty.descent_rate(x, grad + self.ridge * x)

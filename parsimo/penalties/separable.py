@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from parsimo._array import Array, array_namespace, norm, to_float
+from parsimo.core.validation import per_coordinate
 
 __all__ = ["Separable"]
 
@@ -45,3 +46,7 @@ class Separable(ABC):
         xp = array_namespace(x)
         left, right = self.slopes(x)
         return norm(xp.clip(xp.maximum(left + grad, -(grad + right)), 0.0, None))
+
+    def _parameter(self, name: str, x: Array) -> Array:
+        """The attribute of this name, one number or one for each coordinate, as an array like x."""
+        return per_coordinate(getattr(self, name), x, f"{type(self).__name__}: {name}")

@@ -60,14 +60,14 @@ class ZeroNormBox(Separable):
     def terms(self, x: Array) -> Array:
         """0 for an entry 0, its weight for another one inside its interval, infinity outside."""
         xp = array_namespace(x)
-        weight, zero = asarray_like(self.weight, x), xp.zeros_like(x)
+        weight, zero = self._parameter("weight", x), xp.zeros_like(x)
         return xp.where(x != 0, weight + zero, zero) + self._box.terms(x)
 
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """Infinite at 0 and towards the outside at an end, else 0; meaningless outside the box."""
         xp = array_namespace(x)
         left, right = self._box.slopes(x)
-        jump = (x == 0) & (asarray_like(self.weight, x) > 0)
+        jump = (x == 0) & (self._parameter("weight", x) > 0)
         infinity = xp.full_like(x, math.inf)
         return xp.where(jump, -infinity, left), xp.where(jump, infinity, right)
 
@@ -75,7 +75,7 @@ class ZeroNormBox(Separable):
         """argmin_x g(x) + |x - v|^2 / (2 step_size); 0 at a tie."""
         v = check_step(v, step_size, "ZeroNormBox.prox")
         xp = array_namespace(v)
-        tau = asarray_like(step_size, v) * asarray_like(self.weight, v)
+        tau = asarray_like(step_size, v) * self._parameter("weight", v)
         p = self._box.prox(v, step_size)
         to_zero = (p * (2 * v - p) <= 2 * tau) & (tau > 0)
         return xp.where(to_zero, xp.zeros_like(v), p)

@@ -79,13 +79,13 @@ class ZeroNormCodebook(Separable):
         """The value of each coordinate."""
         xp = array_namespace(x)
         zero = xp.zeros_like(x)
-        return self._clustering.terms(x) + xp.where(x != 0, asarray_like(self.weight, x) + zero, zero)
+        return self._clustering.terms(x) + xp.where(x != 0, self._parameter("weight", x) + zero, zero)
 
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """Those of the clustering part; infinite at 0."""
         xp = array_namespace(x)
         left, right = self._clustering.slopes(x)
-        jump = (x == 0) & (asarray_like(self.weight, x) > 0)
+        jump = (x == 0) & (self._parameter("weight", x) > 0)
         infinity = xp.full_like(x, math.inf)
         return xp.where(jump, -infinity, left), xp.where(jump, infinity, right)
 
@@ -93,7 +93,7 @@ class ZeroNormCodebook(Separable):
         """argmin_x g(x) + |x - v|^2 / (2 step_size); 0 at a tie, the lower solution at a midpoint."""
         v = check_step(v, step_size, "ZeroNormCodebook.prox")
         xp, step = array_namespace(v), asarray_like(step_size, v)
-        price = step * asarray_like(self.weight, v)
+        price = step * self._parameter("weight", v)
         p = self._clustering.prox(v, step_size)
         to_zero = (p * (2 * v - p) / 2 - step * self._clustering.terms(p) <= price) & (price > 0)
         return xp.where(to_zero, xp.zeros_like(v), p)

@@ -11,7 +11,7 @@ import pytest
 from penalty_cases import LIBRARIES
 
 from parsimo._array import array_namespace, to_numpy
-from parsimo.penalties import L1, MCP, Box, SeparableSum, ZeroNorm
+from parsimo.penalties import L1, MCP, Box, Group, SeparableSum, WithRidge, ZeroNorm
 from parsimo.penalties.cluster_spread import ClusterSpread
 
 DISTANCES = ("absolute", "squared")
@@ -179,3 +179,69 @@ def test_traits_of_a_separable_sum_are_the_weakest():
     assert (mixed.weak_convexity, mixed.lipschitz) == (2.0, 2.0)
     assert SeparableSum([], []).prox(Y, 1.0) is not Y
     assert SeparableSum([], []).value(Y) == 0.0
+
+
+def test_blocks_that_share_a_coordinate_are_refused():
+    x = np.array([1.5, 3.0, 3.0])
+    for indices, shared in (
+        ([slice(0, 2), slice(1, 3)], "coordinate 1 is in 2"),
+        ([slice(None), np.array([2])], "coordinate 2 is in 2"),
+        ([slice(0, 1), np.array([1, 1])], "coordinate 1 is in 2"),
+        ([slice(-1, None), np.array([-1])], "coordinate 2 is in 2"),
+    ):
+        g = SeparableSum(indices, [L1(1.0), L1(1.0)])
+        for call in (
+            lambda g=g: g.prox(x, 1.0),
+            lambda g=g: g.value(x),
+            lambda g=g: g.terms(x),
+            lambda g=g: g.slopes(x),
+            lambda g=g: g.subdiff_distance(x, x),
+            lambda g=g: g.descent_rate(x, x),
+        ):
+            with pytest.raises(ValueError, match=f"SeparableSum: blocks must be disjoint, but {shared}"):
+                call()
+    assert SeparableSum([slice(0, 1), slice(1, 3)], [L1(1.0), L1(1.0)]).value(x) == 7.5
+
+
+def test_terms_and_slopes_of_a_separable_sum():
+    terms = BLOCKS.terms(Y)
+    assert float(np.sum(terms)) == pytest.approx(BLOCKS.value(Y), rel=1e-14)
+    np.testing.assert_array_equal(terms[[2, 5]], 0.0)
+    np.testing.assert_array_equal(terms[[4, 3]], MCP(np.array([1.0, 2.0]), 1.0).terms(Y[[4, 3]]))
+    for side, block in zip(BLOCKS.slopes(Y), MCP(np.array([1.0, 2.0]), 1.0).slopes(Y[[4, 3]]), strict=True):
+        np.testing.assert_array_equal(side[[4, 3]], block)
+        np.testing.assert_array_equal(side[[2, 5]], 0.0)
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_separable_sum_keeps_library_and_dtype(library: str, dtype: Any):
+    y = LIBRARIES[library](Y.astype(dtype))
+    left, right = BLOCKS.slopes(y)
+    for ours, of_numpy in (
+        (BLOCKS.prox(y, 0.5), BLOCKS.prox(Y, 0.5)),
+        (BLOCKS.terms(y), BLOCKS.terms(Y)),
+        (left, BLOCKS.slopes(Y)[0]),
+        (right, BLOCKS.slopes(Y)[1]),
+    ):
+        assert array_namespace(ours) is array_namespace(y)
+        assert ours.dtype == y.dtype
+        np.testing.assert_allclose(to_numpy(ours), of_numpy, rtol=1e-6)
+
+
+def test_a_separable_sum_offers_what_all_blocks_do():
+    """And says which block does not: the moves of `certify` and `polish` ask by hasattr."""
+    for name in ("terms", "slopes", "subdiff_distance", "descent_rate"):
+        assert hasattr(BLOCKS, name)
+        assert hasattr(WithRidge(BLOCKS, 0.5), name)
+    grouped = SeparableSum([slice(0, 2), slice(2, 4)], [L1(1.0), Group(L1(1.0), np.array([0, 0]))])
+    spread = SeparableSum([slice(0, 3)], [ClusterSpread(1.0, np.array([0, 0, 1]), "absolute")])
+    assert not hasattr(grouped, "terms")
+    assert not hasattr(grouped, "slopes")
+    assert hasattr(grouped, "descent_rate")
+    assert not hasattr(spread, "descent_rate")
+    assert hasattr(spread, "subdiff_distance")
+    with pytest.raises(AttributeError, match="has no terms, because Group has none"):
+        grouped.terms(Y[:4])
+    for absent in ("sublevel_radius", "prox_set"):  # of how many free coordinates there are, nothing is known
+        assert not hasattr(BLOCKS, absent)
