@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, norm, to_numpy
+from parsimo._array import Array, array_namespace, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.validation import check_step
 from parsimo.penalties.offered import where_offered
+from parsimo.penalties.separable import norm_at
 
 __all__ = ["SeparableSum"]
 
@@ -115,7 +116,7 @@ class SeparableSum:
         for index, g in self._blocks(x):
             squares += getattr(g, method)(x[index], grad[index]) ** 2
             free[index] = 0.0
-        return math.sqrt(squares + norm(free) ** 2)
+        return math.sqrt(squares + norm_at(x, free) ** 2)
 
     def _blocks(self, x: Array) -> Iterator[tuple[Any, Any]]:
         """Each block with its penalty, after a look for coordinates that are in two."""

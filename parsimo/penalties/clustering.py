@@ -10,7 +10,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.functions import Traits
-from parsimo.core.validation import check_nonnegative, check_step
+from parsimo.core.validation import check_nonnegative, check_number, check_step
 from parsimo.penalties.separable import Separable
 
 __all__ = ["Clustering", "Distance", "as_codebook", "check_distance"]
@@ -105,10 +105,12 @@ class Clustering(Separable):
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers for one number v, in rising order: two at a midpoint, else one."""
-        v, tau = float(check_step(v, step_size, "Clustering.prox_set")), float(step_size) * float(self.weight)
+        v = float(check_step(v, step_size, "Clustering.prox_set"))
+        tau = float(step_size) * check_number(self.weight, "Clustering.prox_set: weight")
         codebook = to_numpy(self.codebook).astype(np.float64)
-        gaps = np.abs(codebook - v)
-        tied = codebook[gaps <= gaps.min() + 4 * np.finfo(float).eps * max(abs(v), gaps.min())]
+        within = np.clip(v, codebook[0], codebook[-1])  # nearest to v is what is nearest to this, and far off none ties
+        gaps = np.abs(codebook - within)
+        tied = codebook[gaps <= gaps.min() + 4 * np.finfo(float).eps * max(abs(within), gaps.min())]
         points = self._pull(np.full(tied.shape, v), tied, np.full(tied.shape, tau))
         return tuple(float(p) for p in np.unique(points))
 

@@ -61,11 +61,12 @@ class ConcaveProfile(EvenPenalty):
     def _shrink(self, v: Array, tau: Array) -> Array:
         xp, scale = array_namespace(v), self._scale
         w, k = v / scale, tau / scale**2
-        u, missing = self._root(w, k)
+        infinite = xp.isinf(v)
+        u, missing = self._root(xp.where(infinite, k + 1, w), k)
         no_better = self._gain(detached(u), k) <= 4 * float(xp.finfo(v.dtype).eps) * w  # 0 wins a tie
         to_zero = xp.where(k <= 1, w <= k, missing | no_better)
         x = xp.where(to_zero, xp.zeros_like(v), u * scale)
-        return xp.where(k == 0, v, x)  # u * scale is v but for rounding
+        return xp.where((k == 0) | infinite, v, x)  # u * scale is v but for rounding
 
     def _gain(self, u: Array, k: Array | float) -> Array:
         """What the prox objective gains at the root u over 0, by u: u/2 - k [H(u)/u - H'(u)]."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, asarray_like, device_of, to_numpy
 from parsimo.core.functions import Traits
-from parsimo.core.validation import check_nonnegative, check_step
+from parsimo.core.validation import check_nonnegative, check_number, check_step
 from parsimo.penalties.clustering import as_codebook
 from parsimo.penalties.separable import Separable
 
@@ -95,11 +95,19 @@ class EntropyCodebook(Separable):
         return (v + tau * _take(self.codebook, winners, v)) / (1 + tau)
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
-        """All minimizers for one number v, rising: one for each representative that ties."""
-        v, tau = float(check_step(v, step_size, "EntropyCodebook.prox_set")), float(step_size) * float(self.weight)
-        costs = (v - self.codebook) ** 2 / (2 * (1 + tau)) + self.prices
-        tied = costs <= costs.min() * (1 + 8 * np.finfo(float).eps)
-        return tuple(float(x) for x in np.unique((v + tau * self.codebook[tied]) / (1 + tau)))
+        """All minimizers for one number v, rising: one for each representative that ties.
+
+        Costs are compared with that of the winner of `prox`, with the v^2 that they share taken out.
+        """
+        v = float(check_step(v, step_size, "EntropyCodebook.prox_set"))
+        tau = float(step_size) * check_number(self.weight, "EntropyCodebook.prox_set: weight")
+        winner = int(self._winners(np.asarray([v]), tau)[0])
+        c, prices = self.codebook, self.prices
+        apart = (c[winner] - c) / (1 + tau)
+        excess = apart * ((v - c) + (v - c[winner])) / 2 + (prices - prices[winner])
+        size = np.abs(apart) * (abs(v) + np.abs(c) + abs(c[winner])) + prices + prices[winner]
+        tied = excess - 4 * np.finfo(float).eps * size <= excess.min()
+        return tuple(float(x) for x in np.unique((v + tau * c[tied]) / (1 + tau)))
 
     def _winners(self, v: Array, tau: float, side: str = "left") -> Array:
         """argmin_j (v - c_j)^2 / (2 (1 + tau)) + prices_j by binary search among the cells, in O(n log k)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from parsimo._array import Array, array_namespace, to_numpy
 from parsimo.core.functions import Traits
-from parsimo.core.validation import check_step
+from parsimo.core.validation import check_number, check_step
 from parsimo.penalties.even import EvenPenalty
 
 __all__ = ["L1", "soft_threshold"]
@@ -55,8 +55,8 @@ class L1(EvenPenalty):
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """The one minimizer, since the objective is strongly convex."""
-        v = float(check_step(v, step_size, "L1.prox_set"))
-        return (math.copysign(max(abs(v) - step_size * float(self.weight), 0.0), v) + 0.0,)
+        v, weight = float(check_step(v, step_size, "L1.prox_set")), check_number(self.weight, "L1.prox_set: weight")
+        return (math.copysign(max(abs(v) - step_size * weight, 0.0), v) + 0.0,)
 
 
 def soft_threshold(v: Array, tau: Array) -> Array:

@@ -63,7 +63,10 @@ class Lq(EvenPenalty):
 
     def sublevel_radius(self, level: float) -> float:
         """The largest |x| with g(x) <= level (docs/theory.md, Proposition 4.2)."""
-        return self._radius(level, lambda height: height ** (1 / self.q))
+        return self._radius(level, self._inverse)
+
+    def _inverse(self, height: float) -> float:
+        return height ** (1 / self.q) if height < 1e308**self.q else math.inf  # beyond the range of a float
 
     def _h(self, t: Array) -> Array:
         xp = array_namespace(t)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from parsimo._array import Array, array_namespace, norm, to_float
 from parsimo.core.validation import per_coordinate
 
-__all__ = ["Separable"]
+__all__ = ["Separable", "norm_at"]
 
 
 class Separable(ABC):
@@ -31,12 +31,12 @@ class Separable(ABC):
         return to_float(array_namespace(x).sum(self.terms(x)))
 
     def subdiff_distance(self, x: Array, grad: Array) -> float:
-        """Distance of -grad from the limiting subdifferential of g at x."""
+        """Distance of -grad from the limiting subdifferential of g at x; NaN where x or grad has a NaN."""
         xp = array_namespace(x)
         left, right = self.slopes(x)
         from_interval = xp.clip(xp.maximum(left + grad, -(grad + right)), 0.0, None)
         from_pair = xp.minimum(xp.abs(grad + left), xp.abs(grad + right))
-        return norm(xp.where(left <= right, from_interval, from_pair))
+        return norm_at(x, xp.where(left <= right, from_interval, from_pair))
 
     def descent_rate(self, x: Array, grad: Array) -> float:
         """The steepest rate at which <grad, .> + g falls along a ray: max over |d| <= 1 of -(<grad, d> + g'(x; d)).
@@ -45,8 +45,14 @@ class Separable(ABC):
         """
         xp = array_namespace(x)
         left, right = self.slopes(x)
-        return norm(xp.clip(xp.maximum(left + grad, -(grad + right)), 0.0, None))
+        return norm_at(x, xp.clip(xp.maximum(left + grad, -(grad + right)), 0.0, None))
 
     def _parameter(self, name: str, x: Array) -> Array:
         """The attribute of this name, one number or one for each coordinate, as an array like x."""
         return per_coordinate(getattr(self, name), x, f"{type(self).__name__}: {name}")
+
+
+def norm_at(x: Array, distances: Array) -> float:
+    """The norm of the distances of all coordinates; of a missing x_i, whatever its slopes, nothing is proved."""
+    xp = array_namespace(x)
+    return norm(xp.where(xp.isnan(x), x, distances))

@@ -57,7 +57,10 @@ class ZeroNormBall:
         return Traits(convex=convex, separable=convex, weak_convexity=0.0 if convex else math.inf, lipschitz=math.inf)
 
     def value(self, x: Array) -> float:
-        """0 or infinity."""
+        """0 or infinity; NaN where x has a NaN."""
+        xp = array_namespace(x)
+        if bool(xp.any(xp.isnan(x))):
+            return math.nan
         return 0.0 if count_nonzero(x) <= self.k else math.inf
 
     def prox(self, v: Array, step_size: float | Array) -> Array:
@@ -117,9 +120,9 @@ class ZeroNormBall:
 
     def _norm_on_best(self, x: Array, grad: Array, scores: Array) -> float:
         """|grad_J| for the support of x and the coordinates of the best scores besides, k in all."""
-        if self.value(x) == math.inf:
-            return math.inf
-        xp = array_namespace(x)
+        value, xp = self.value(x), array_namespace(x)
+        if value != 0:
+            return value  # infinity outside the ball
         scores = xp.where(x != 0, xp.full_like(scores, math.inf), scores)
         return norm(_keep(grad, top_k_mask(xp.reshape(scores, (-1,)), self.k)))
 

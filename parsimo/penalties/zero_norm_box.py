@@ -82,7 +82,8 @@ class ZeroNormBox(Separable):
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """The minimizers for one number v, rising: 0, the projection of v, or both."""
-        v, tau = float(check_step(v, step_size, "ZeroNormBox.prox_set")), float(step_size) * float(self.weight)
+        v = float(check_step(v, step_size, "ZeroNormBox.prox_set"))
+        tau = float(step_size) * check_number(self.weight, "ZeroNormBox.prox_set: weight")
         p = self._box.prox_set(v, step_size)[0] + 0.0
         gain = p * (2 * v - p) - 2 * tau
         rounding = 8 * np.finfo(float).eps * abs(p) * max(abs(v), abs(p))

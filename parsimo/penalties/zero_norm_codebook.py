@@ -9,7 +9,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.functions import Traits
-from parsimo.core.validation import check_nonnegative, check_step
+from parsimo.core.validation import check_nonnegative, check_number, check_step
 from parsimo.penalties.clustering import Clustering, Distance
 from parsimo.penalties.separable import Separable
 
@@ -101,10 +101,11 @@ class ZeroNormCodebook(Separable):
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers for one number v, rising: 0, the points of the clustering prox, or both."""
         v, step = float(check_step(v, step_size, "ZeroNormCodebook.prox_set")), float(step_size)
-        points = np.asarray(self._clustering.prox_set(v, step))
-        gain = points * (2 * v - points) / 2 - step * to_numpy(self._clustering.terms(points))
-        gain = np.where(points == 0, 0.0, gain - step * float(self.weight))
-        rounding = 8 * np.finfo(float).eps * max(v * v, float(np.abs(points).max()) ** 2)
-        best = max(float(gain.max()), 0.0)
-        winners = {float(p) for p in points[gain >= best - rounding]}
-        return tuple(sorted(winners | ({0.0} if best <= rounding else set())))
+        price = step * check_number(self.weight, "ZeroNormCodebook.prox_set: weight")
+        points = np.asarray(sorted({0.0, *self._clustering.prox_set(v, step)}))
+        size = np.abs(points)
+        spread = step * to_numpy(self._clustering.terms(points))
+        gain = points * (2 * v - points) / 2 - spread - np.where(points == 0, 0.0, price)
+        rounding = 8 * np.finfo(float).eps * (size * np.maximum(abs(v), size) + spread)
+        best = int(gain.argmax())
+        return tuple(float(p) for p in points[gain + rounding >= gain[best] - rounding[best]])

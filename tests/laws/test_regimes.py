@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from penalty_cases import MAKERS
 
 import parsimo as ps
 from parsimo.penalties import MCP, SCAD, CappedL1, Exponential, LogSum, Lq
@@ -136,3 +137,65 @@ def test_far_from_the_jump_nothing_ties():
     for v in (1e6, 1e9, 1e12):
         assert ps.ZeroNorm(1.0).prox_set(v, 1.0) == (v,)
         assert MCP(1.0, 1.0).prox_set(v, 0.3) == (v,)
+
+
+SHELVES = (
+    ps.EntropyCodebook(1.0, np.array([0.0, 1.0]), np.array([0.0, 0.2])),
+    ps.EntropyCodebook(1.0, np.array([-3.0, 0.0, 1.0, 1e3]), np.array([0.5, 0.0, 0.2, 9.0])),
+    ps.Clustering(1.0, np.array([0.0, 1.0])),
+    ps.Clustering(1.0, np.array([-3.0, 0.0, 1.0]), "squared"),
+    ps.ZeroNormCodebook(1.0, 0.5, np.array([0.0, 1.0, 2.0])),
+    ps.ZeroNormCodebook(1.0, 0.5, np.array([-1.0, 0.0, 1.0]), "squared"),
+    ps.ZeroNormBox(1.0, -1.0, 1.0),
+)
+
+
+@pytest.mark.parametrize("g", SHELVES, ids=repr)
+@pytest.mark.parametrize("step_size", [1e-6, 1.0, 1e6])
+def test_far_from_a_codebook_nothing_ties(g: Any, step_size: float):
+    """There the one representative at the end wins, and it is that of the prox."""
+    for v in (-1e16, -3e9, -1e8, 1e5, 1e8, 1e12, 1e16, 1e100):
+        listed = g.prox_set(v, step_size)
+        assert len(listed) == 1, v
+        assert listed[0] == float(g.prox(np.array([v]), step_size)[0])
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e9])
+@pytest.mark.parametrize("step_size", [1e-3, 1.0, 1e6])
+def test_ties_of_codebooks_far_from_zero(offset: float, step_size: float):
+    """At the boundary of two cells both win; a few units beside it, in what v is known to, one does."""
+    book = offset + np.array([0.0, 1.0, 2.0])
+    coded = ps.EntropyCodebook(2.0, book, np.array([0.0, 0.25, 0.0]))
+    boundary = offset + 0.5 + (1 + 2 * step_size) * 0.25
+    if boundary < offset + 1:  # else the dear one never wins
+        assert len(coded.prox_set(boundary, step_size)) == 2
+        for v in (boundary + 1e-5, boundary - 1e-5):
+            assert len(coded.prox_set(v, step_size)) == 1
+    for g in (ps.Clustering(2.0, book), ps.Clustering(2.0, book, "squared")):
+        assert len(g.prox_set(offset + 1.5, step_size)) == 2
+        for v in (offset + 1.5 + 1e-5, offset + 1.5 - 1e-5, offset + 1.0):
+            assert len(g.prox_set(v, step_size)) == 1
+
+
+@pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])
+def test_ties_of_a_codebook_with_zero(size: float):
+    """With a long step p = c, and 0 ties where c (2 v - c) = 2 step weight."""
+    g = ps.ZeroNormCodebook(1.5 * size * size, 1e6 * size, size * np.array([0.0, 2.0]))
+    tie = 1.75 * size
+    assert g.prox_set(tie, 1.0) == (0.0, 2.0 * size)
+    assert g.prox_set(tie * (1 + 1e-12), 1.0) == (2.0 * size,)
+    assert g.prox_set(tie * (1 - 1e-12), 1.0) == (0.0,)
+
+
+@pytest.mark.parametrize("name", [n for n in MAKERS if n != "Box"])
+def test_all_minimizers_of_one_number_ask_for_one_weight(name: str):
+    with pytest.raises(TypeError, match=r"prox_set(: weight must be one number| needs a scalar weight)"):
+        MAKERS[name](np.ones(1)).prox_set(1.0, 1.0)
+
+
+def test_radii_beyond_the_range_of_a_float():
+    assert Lq(1e-300, 0.5).sublevel_radius(5.0) == math.inf
+    assert Lq(1.0, 0.5).sublevel_radius(0.5e154) == pytest.approx(0.25e308)
+    assert Lq(1.0, 0.1).sublevel_radius(0.0) == 0.0
+    assert ps.WithRidge(Lq(1e-300, 0.5), 1.0).sublevel_radius(5.0) == pytest.approx(math.sqrt(10.0))
+    assert ps.WithRidge(Lq(1e-300, 0.5), 0.0).sublevel_radius(5.0) == math.inf
