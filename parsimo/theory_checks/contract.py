@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,17 @@ from parsimo import penalties
 from parsimo.theory_checks.constants import text_of
 
 __all__ = [
+    "as_breakpoints",
+    "as_shape",
     "name_of",
+    "require_float",
     "require_methods",
     "require_penalty",
     "require_shaped_penalty",
     "require_trials",
+    "takes",
     "takes_array_steps",
+    "takes_matrices",
 ]
 
 _SAMPLES = (0.0, 1e-3, -1e-3, 0.3, -0.3, 1.0, -1.0, 30.0, -30.0)
@@ -64,7 +69,7 @@ def require_methods(g: Any, *methods: str) -> None:
         raise TypeError(f"{type(g).__name__} lacks {' and '.join(missing)}; the check needs {' and '.join(methods)}")
 
 
-def require_trials(trials: int | None, tolerance: float, steps: tuple[float, float]) -> None:
+def require_trials(trials: int | None, tolerance: float, steps: tuple[float, float] = (1.0, 1.0)) -> None:
     """Refuse a number of trials, a tolerance or a range of steps that tries nothing.
 
     Raises
@@ -80,7 +85,39 @@ def require_trials(trials: int | None, tolerance: float, steps: tuple[float, flo
         raise ValueError(f"steps must be 0 < smallest <= largest, got {steps}")
 
 
-def require_penalty(g: Any, breakpoints: Sequence[float], lower: float) -> None:
+def as_breakpoints(breakpoints: float | Iterable[float]) -> tuple[float, ...]:
+    """Breakpoints as a tuple of numbers; one alone may come bare.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something among them is no finite number, naming it.
+    """
+    try:
+        points = tuple(map(float, breakpoints if isinstance(breakpoints, Iterable) else (breakpoints,)))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"breakpoints must be a number or a sequence of numbers, got {breakpoints!r}") from error
+    for point in points:
+        if not math.isfinite(point):
+            raise ValueError(f"breakpoints must be finite numbers, got {point}")
+    return points
+
+
+def as_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    """A shape as a tuple; n stands for (n,).
+
+    Raises
+    ------
+    ValueError
+        If it is empty, or an entry is no positive integer.
+    """
+    entries = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    if not entries or not all(isinstance(n, int | np.integer) and n > 0 and n is not True for n in entries):
+        raise ValueError(f"shape must be a tuple of positive integers such as (5,) or (3, 4), got {shape}")
+    return tuple(map(int, entries))
+
+
+def require_penalty(g: Any, breakpoints: tuple[float, ...], lower: float) -> None:
     """Refuse a penalty that is not a sum over coordinates with values >= lower and a prox that keeps shape and dtype.
 
     Raises
@@ -93,9 +130,6 @@ def require_penalty(g: Any, breakpoints: Sequence[float], lower: float) -> None:
     require_methods(g, "value", "prox")
     if not getattr(getattr(g, "traits", None), "separable", True):
         raise ValueError(f"{_subject(g)} says that it is no sum over coordinates; {_AS_A_WHOLE}")
-    for point in breakpoints:
-        if not math.isfinite(point):
-            raise ValueError(f"breakpoints must be finite numbers, got {point}")
     samples = np.array([*_SAMPLES, *breakpoints])
     values = np.array([_value(g, samples[k : k + 1]) for k in range(samples.size)])
     if (values < lower).any():
@@ -114,14 +148,16 @@ def require_penalty(g: Any, breakpoints: Sequence[float], lower: float) -> None:
     v = np.array([-3.0, -0.5, 0.0, 0.7, 40.0])
     for given in (v, v.astype(np.float32), v[:1]):
         _check_prox_call(g, given)
+    if takes_matrices(g):
+        _check_prox_call(g, v[:4].reshape(2, 2))
+    if takes_array_steps(g):
+        _check_prox_call(g, v[:2], np.array([0.5, 2.0]))
     _check_prox_set(g)
 
 
 def require_shaped_penalty(g: Any, shape: tuple[int, ...]) -> None:
     """As `require_penalty`, for a penalty of arrays of one shape; its values may have any sign."""
     require_methods(g, "value", "prox")
-    if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise ValueError(f"shape must be a tuple of positive integers such as (5,) or (3, 4), got {shape}")
     v = np.linspace(-3.0, 4.0, math.prod(shape)).reshape(shape)
     for given in (v, v.astype(np.float32)):
         _check_prox_call(g, given)
@@ -130,22 +166,43 @@ def require_shaped_penalty(g: Any, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{_value_text(g, x)} is inf, but this point is {_subject(g)}.prox({text_of(v)}, 1.0)")
 
 
-def takes_array_steps(g: Any) -> bool:
-    """Whether prox takes one step for each entry: with a TypeError or a ValueError it may say no."""
+def takes(g: Any, v: np.ndarray, step_size: Any) -> bool:
+    """Whether prox takes these arguments: with a TypeError or a ValueError it may say no."""
     try:
-        g.prox(np.array([1.0, 2.0]), np.array([0.5, 2.0]))
+        g.prox(v, step_size)
     except (TypeError, ValueError):
         return False
     return True
 
 
-def _value(g: Any, x: np.ndarray) -> float:
-    value = g.value(x)
+def takes_array_steps(g: Any) -> bool:
+    """Whether prox takes one step for each entry."""
+    return takes(g, np.array([1.0, 2.0]), np.array([0.5, 2.0]))
+
+
+def takes_matrices(g: Any) -> bool:
+    """Whether the prox of a sum over coordinates takes arrays of two dimensions."""
+    return takes(g, np.array([[1.0, 2.0], [-1.0, 0.0]]), 0.5)
+
+
+def require_float(value: Any, call: str) -> float:
+    """What a call returned, if it is a float; `call` is its text.
+
+    Raises
+    ------
+    TypeError
+        Naming the call, and what it returned.
+    """
     if not isinstance(value, float):
-        raise TypeError(f"{_value_text(g, x)} must be a float, got {value!r} of type {type(value).__name__}")
+        raise TypeError(f"{call} must be a float, got {value!r} of type {type(value).__name__}")
+    return float(value)
+
+
+def _value(g: Any, x: np.ndarray) -> float:
+    value = require_float(g.value(x), _value_text(g, x))
     if math.isnan(value) or value == -math.inf:
         raise ValueError(f"{_value_text(g, x)} is {value}; a penalty is a number, or inf outside its domain")
-    return float(value)
+    return value
 
 
 def _value_text(g: Any, x: np.ndarray) -> str:
@@ -170,11 +227,11 @@ def _check_sum(g: Any, x: np.ndarray, values: np.ndarray) -> None:
         raise ValueError(f"{_subject(g)}.terms({text_of(x)})[{k}] is {terms[k]}, but the value there is {values[k]}")
 
 
-def _check_prox_call(g: Any, v: np.ndarray) -> None:
+def _check_prox_call(g: Any, v: np.ndarray, step_size: Any = 0.7) -> None:
     """A finite array of the library, shape and dtype of v, which is left as it was."""
     kept = v.copy()
-    x = g.prox(v, 0.7)
-    call = f"{_subject(g)}.prox({text_of(kept)}, 0.7)"
+    x = g.prox(v, step_size)
+    call = f"{_subject(g)}.prox({text_of(kept)}, {text_of(step_size) if np.ndim(step_size) else step_size})"
     if not isinstance(x, np.ndarray):
         raise TypeError(f"{call} must be a numpy array as its argument is, got {type(x).__name__}")
     if x.shape != kept.shape:

@@ -54,9 +54,10 @@ class Evidence:
         return self.verdict == "holds"
 
     def __str__(self) -> str:
+        label = "closest call" if self.holds else "worst case"
         return (
             f"{self.verdict}: {self.claim} ({self.reference}; {self.hypotheses}; {self.trials} trials, "
-            f"margin {self.margin:.3g})\nworst case: {self.worst_case}"
+            f"margin {self.margin:.3g})\n{label}: {self.worst_case}"
         )
 
 

@@ -21,6 +21,7 @@ from parsimo.penalties import (
     ZeroNormBox,
     ZeroNormCodebook,
 )
+from parsimo.theory_checks.contract import name_of
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.oracles.convex import PIECES, prox_by_pieces, value_by_pieces
 
@@ -72,7 +73,7 @@ def check_prox_by_pieces(
     ImportError
         If cvxpy is absent: `pip install "parsimo[checks]"`.
     """
-    rng = np.random.default_rng(rng)
+    rng, subject = np.random.default_rng(rng), name_of(g)
     pieces = PIECES[name](*parameters)
     outcome = Trials(
         f"{g!r}: value, prox and prox_set are those of the definition",
@@ -86,13 +87,14 @@ def check_prox_by_pieces(
         v = float(rng.choice(ends)) if trial % 5 == 0 else float(rng.uniform(-reach, reach))
         least, _ = prox_by_pieces(pieces, v, step_size)
         returned = float(g.prox(np.array([v]), step_size)[0])
+        calls = f"{subject}.prox(np.array([{v!r}]), {step_size!r}), {subject}.prox_set({v!r}, {step_size!r})"
         for x in {returned, *g.prox_set(v, step_size)}:
             value = value_by_pieces(pieces, x)
             error = abs(float(g.value(np.array([x]))) - value) if value < math.inf else math.inf
             excess = value + (x - v) ** 2 / (2 * step_size) - least
             outcome.add(
                 tolerance - max(error, abs(excess)) / (1 + abs(least)),
-                f"g.prox(np.array([{v!r}]), {step_size!r}), g.prox_set({v!r}, {step_size!r}), g.value(np.array([{x}]))",
+                f"{calls}, {subject}.value(np.array([{x!r}]))",
             )
     return outcome.evidence()
 

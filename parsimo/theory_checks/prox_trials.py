@@ -1,28 +1,43 @@
-"""Trials of a prox: of a sum over coordinates against its global minimum, of any other penalty against a search."""
+"""Trials of the prox of a sum over coordinates, against the global minimum of its objective."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from parsimo.theory_checks.constants import text_of
-from parsimo.theory_checks.contract import name_of, takes_array_steps
+from parsimo.theory_checks.contract import name_of, takes, takes_array_steps, takes_matrices
 from parsimo.theory_checks.evidence import Trials
-from parsimo.theory_checks.oracles.descent import lowest_found, restarted_descent
 from parsimo.theory_checks.oracles.scan import entrywise, prox_minima
 
-__all__ = ["Pairs", "draw_pairs", "try_coordinates", "try_shape"]
+__all__ = ["BISECTIONS", "SINGLE", "Pairs", "comment", "draw_pairs", "scale_of", "try_coordinates"]
 
+BISECTIONS = 52
+SINGLE = 1e-3  # of |v|, or of the objective's range: above what float32 and a numeric prox make of it together
 _PER_STEP = 16  # inputs that share a step, and a call of the prox
 _ALONE = 64  # inputs that get a call of their own, and whose prox_set is looked at
-_BISECTIONS = 52
-_SIMPLEX_SIZE = 6  # coordinates up to which a simplex descends well
+_ROWS = 8  # of inputs, given once more as a matrix and in float32
+_FAR = 8  # powers of ten on either side of 1
+_FLOOR = 1e-6  # of the heights of an objective: 1e-9 of it is 4 units in the last place of them
 
 Range = tuple[float, float]
+
+
+def scale_of(least: Any, at_zero: Any, at_v: Any, *others: Any) -> np.ndarray:
+    """The own range of a prox objective F, by which an excess is measured.
+
+    It is max(|least|, min(F(0), F(v)) - least), what there is to gain or to lose: the better one of 0 and v is what
+    may be had without a prox. Where both vanish it is 1e-6 of the largest |F| given, lest rounding counts.
+    """
+    heights = np.abs(np.array([at_zero, at_v, *others]))
+    known = np.minimum(at_zero, at_v)
+    gained = np.where(np.isfinite(known), known, least) - least
+    floor = np.maximum(_FLOOR * np.where(np.isfinite(heights), heights, 0.0).max(axis=0), np.finfo(np.float64).tiny)
+    return np.maximum(np.maximum(np.abs(least), gained), floor)
 
 
 @dataclass(frozen=True)
@@ -40,11 +55,19 @@ class Pairs:
     minimizers: np.ndarray
     """Where they are taken: of shape (n, basins), NaN where there are fewer."""
 
+    def objective(self, x: np.ndarray, k: Any = slice(None)) -> np.ndarray:
+        """g(x) + (x - v)^2 / (2 step) of pair k."""
+        return self.values(x) + (x - self.v[k]) ** 2 / (2 * self.step[k])
+
     def excess(self, x: np.ndarray, k: Any = slice(None)) -> np.ndarray:
-        """How much higher than the least the objective of pair k is at x, relative to max(1, |least|)."""
-        finite = np.where(np.isfinite(x), x, 0.0)
-        height = self.values(finite) + (finite - self.v[k]) ** 2 / (2 * self.step[k])
-        return np.where(np.isfinite(x), height - self.least[k], np.inf) / np.maximum(1.0, np.abs(self.least[k]))
+        """How much higher than the least the objective of pair k is at x; infinity where x is not finite."""
+        finite = np.isfinite(x)
+        return np.where(finite, self.objective(np.where(finite, x, 0.0), k) - self.least[k], np.inf)
+
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """The range of each objective: see `scale_of`."""
+        return scale_of(self.least, *(self.objective(factor * self.v) for factor in (0.0, 1.0, 0.5, 2.0)))
 
     def tied(self, k: int) -> np.ndarray:
         """The minimizers of pair k."""
@@ -68,11 +91,15 @@ def draw_pairs(
     return Pairs(values, v, step, per_step, *prox_minima(values, v, step, breakpoints, lower))
 
 
-def _at(pairs: Pairs, k: int, x: Any, excess: float) -> str:
-    return _comment(repr(float(x)), excess, repr(float(pairs.tied(k)[0])), float(pairs.least[k]))
+def _draw_far_pairs(g: Any, rng: np.random.Generator, near: Pairs, breakpoints: Sequence[float], lower: float) -> Pairs:
+    """v of every size, at one in eight of the steps of other pairs."""
+    step = near.step[:: 8 * near.per_step].repeat(near.per_step)
+    v = rng.choice([-1.0, 1.0], size=step.size) * 10 ** rng.uniform(-_FAR, _FAR, size=step.size)
+    return Pairs(near.values, v, step, near.per_step, *prox_minima(near.values, v, step, breakpoints, lower))
 
 
-def _comment(returned: str, excess: float, better: str, least: float) -> str:
+def comment(returned: str, excess: float, better: str, least: float) -> str:
+    """What a worst case says behind its expression."""
     beaten = f"higher by {excess:.3g} than {better}, where the objective is {least!r}"
     return f"  # returns {returned}, {beaten if excess > 0 else 'and nothing lower was found'}"
 
@@ -87,20 +114,36 @@ def try_coordinates(
     steps: Range,
     lower: float,
 ) -> None:
-    """Calls of prox with one step, with an array of steps and with one entry; prox_set on some."""
-    name, pairs = name_of(g), draw_pairs(g, rng, trials, breakpoints, steps, lower)
-    v, step = pairs.v, pairs.step
+    """Calls of prox with one step and with arrays of steps, on vectors, matrices and single entries; prox_set on some.
+
+    What is returned in float32 is compared with what is returned in double precision.
+    """
+    near = draw_pairs(g, rng, trials, breakpoints, steps, lower)
+    for pairs in (near, _draw_far_pairs(g, rng, near, breakpoints, lower)):
+        _try_vectors(g, outcome, pairs, tolerance)
+    _try_matrices(g, outcome, near, rng, tolerance)
+    _try_float32(g, outcome, near, rng)
+    _try_alone(g, outcome, near, rng, tolerance)
+
+
+def _alone(g: Any, pairs: Pairs, k: int) -> str:
+    return f"{name_of(g)}.prox(np.array([{float(pairs.v[k])!r}]), {float(pairs.step[k])!r})"
+
+
+def _at(pairs: Pairs, k: int, x: Any) -> str:
+    excess = float(pairs.excess(x, k))
+    return comment(repr(float(x)), excess, repr(float(pairs.tied(k)[0])), float(pairs.least[k]))
+
+
+def _try_vectors(g: Any, outcome: Trials, pairs: Pairs, tolerance: float) -> None:
+    v, step, name = pairs.v, pairs.step, name_of(g)
 
     def add(x: np.ndarray, call: Callable[[int], str]) -> None:
-        excess = pairs.excess(x)
-        outcome.add_all(tolerance - excess, lambda k: call(k) + _at(pairs, k, x[k], excess[k]))
-
-    def alone(k: int) -> str:
-        return f"{name}.prox(np.array([{float(v[k])!r}]), {float(step[k])!r})"
+        outcome.add_all(tolerance - pairs.excess(x) / pairs.scale, lambda k: call(k) + _at(pairs, k, x[k]))
 
     def in_its_row(k: int) -> str:
         if g.prox(v[k : k + 1], float(step[k]))[0] == rows[k]:
-            return alone(k)
+            return _alone(g, pairs, k)
         start = k - k % pairs.per_step  # right alone, wrong beside others
         return f"{name}.prox({text_of(v[start : start + pairs.per_step])}, {float(step[k])!r})[{k - start}]"
 
@@ -111,15 +154,72 @@ def try_coordinates(
     add(rows, in_its_row)
     if takes_array_steps(g):
         add(g.prox(v, step), diagonal)
-    for k in rng.permutation(v.size)[:_ALONE]:
-        x = g.prox(v[k : k + 1], float(step[k]))
-        excess = float(pairs.excess(x, k)[0])
-        outcome.add(tolerance - excess, alone(k) + _at(pairs, k, x[0], excess))
+
+
+def _some_rows(pairs: Pairs, rng: np.random.Generator) -> np.ndarray:
+    """Some rows of pairs of one step, as numbers of pairs."""
+    rows = np.arange(pairs.v.size).reshape(-1, pairs.per_step)
+    return rows[rng.permutation(len(rows))[:_ROWS]]
+
+
+def _try_matrices(g: Any, outcome: Trials, pairs: Pairs, rng: np.random.Generator, tolerance: float) -> None:
+    """Rows folded to two columns, which share a step; and pairs of all steps, with a matrix of steps."""
+    if not takes_matrices(g):
+        return
+    folded = [row.reshape(-1, 2 - row.size % 2) for row in _some_rows(pairs, rng)]
+    calls: list[tuple[np.ndarray, Any]] = [(k, float(pairs.step[k[0, 0]])) for k in folded]
+    mixed = rng.permutation(pairs.v.size)[: 2 * _PER_STEP]
+    mixed = mixed.reshape(-1, 2 - mixed.size % 2)
+    if takes(g, pairs.v[mixed], pairs.step[mixed]):
+        calls.append((mixed, pairs.step[mixed]))
+    for k, t in calls:
+        x = g.prox(pairs.v[k], t)
+        margins = tolerance - pairs.excess(x, k) / pairs.scale[k]
+        worst = np.unravel_index(int(margins.argmin()), k.shape)
+        text = f"({text_of(pairs.v[k])}, {text_of(t) if np.ndim(t) else repr(t)})"
+        where = "".join(f"[{int(i)}]" for i in worst)
+        outcome.add(float(margins[worst]), f"{name_of(g)}.prox{text}{where}{_at(pairs, int(k[worst]), x[worst])}")
+
+
+def _try_float32(g: Any, outcome: Trials, pairs: Pairs, rng: np.random.Generator) -> None:
+    """At the same v and t, float32 gives about the point of double precision, or one about as good.
+
+    Where double precision leaves the domain, or is not finite, that is seen without this.
+    """
+    for row in _some_rows(pairs, rng):
+        v, step = pairs.v[row].astype(np.float32), pairs.step[row]
+        t, double = float(step[0]), v.astype(np.float64)
+        x, expected = g.prox(v, t), g.prox(double, t)
+        finite = np.where(np.isfinite(expected), expected, 0.0)
+        least = pairs.values(finite) + (finite - double) ** 2 / (2 * step)
+        known = np.flatnonzero(np.isfinite(least) & np.isfinite(expected))
+        if known.size == 0:
+            continue
+        same = Pairs(pairs.values, double[known], step[known], 1, least[known], expected[known, None])
+        rise = same.excess(x[known].astype(np.float64)) / same.scale
+        margins = SINGLE - np.fmin(_apart(x[known], expected[known], double[known]), rise)
+        k = int(known[margins.argmin()])
+        call = f"{name_of(g)}.prox({text_of(v)}, {t!r})[{k}]"
+        outcome.add(float(margins.min()), f"{call}  # returns {float(x[k])!r}, and in float64 {float(expected[k])!r}")
+
+
+def _apart(x: np.ndarray, expected: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """How far entries are from what is expected, relative to v; where v is small, to a thousandth of its largest."""
+    floor = max(1e-3 * float(np.abs(v).max()), float(np.finfo(np.float64).tiny))
+    return np.abs(x - expected) / np.maximum(np.maximum(np.abs(v), np.abs(expected)), floor)
+
+
+def _try_alone(g: Any, outcome: Trials, pairs: Pairs, rng: np.random.Generator, tolerance: float) -> None:
+    """Calls with one entry, and prox_set."""
+    for k in map(int, rng.permutation(pairs.v.size)[:_ALONE]):
+        v, t, scale = float(pairs.v[k]), float(pairs.step[k]), float(pairs.scale[k])
+        x = g.prox(pairs.v[k : k + 1], t)
+        outcome.add(tolerance - float(pairs.excess(x, k)[0]) / scale, _alone(g, pairs, k) + _at(pairs, k, x[0]))
         if hasattr(g, "prox_set"):
-            listed = np.array(g.prox_set(float(v[k]), float(step[k])), dtype=np.float64)
-            excess = max(float(pairs.excess(listed, k).max()), _missed(pairs, k, listed))
-            call = f"{name}.prox_set({float(v[k])!r}, {float(step[k])!r})"
-            outcome.add(tolerance - excess, f"{call}  # all minimizers: {pairs.tied(k).tolist()}, up to rounding")
+            listed = np.array(g.prox_set(v, t), dtype=np.float64)
+            excess = max(float(pairs.excess(listed, k).max()), _missed(pairs, k, listed)) / scale
+            all_of_them = f"  # all minimizers: {pairs.tied(k).tolist()}, up to rounding"
+            outcome.add(tolerance - excess, f"{name_of(g)}.prox_set({v!r}, {t!r}){all_of_them}")
 
 
 def _missed(pairs: Pairs, k: int, listed: np.ndarray) -> float:
@@ -129,7 +229,7 @@ def _missed(pairs: Pairs, k: int, listed: np.ndarray) -> float:
 
 def _inputs(g: Any, t: np.ndarray, per_step: int, rng: np.random.Generator, breakpoints: Sequence[float]) -> np.ndarray:
     """v for each step: landmarks, numbers close to one, numbers of their scale, and numbers of any scale."""
-    pays = t.size * per_step >= _BISECTIONS  # it costs as many calls
+    pays = t.size * per_step >= BISECTIONS  # it costs as many calls
     jumps = _jumps(g, t) if pays else np.zeros((t.size, 0))
     thresholds = np.array([[g.threshold(float(s))] for s in t]) if hasattr(g, "threshold") else np.zeros((t.size, 1))
     landmarks = np.hstack([thresholds, -thresholds, jumps, np.tile([0.0, *breakpoints], (t.size, 1))])
@@ -163,77 +263,10 @@ def _jumps(g: Any, t: np.ndarray) -> np.ndarray:
         k = (np.diff(x) - np.diff(v)).argmax(axis=1)[:, None]
         sides.append([np.take_along_axis(a, i, axis=1) for a in (v, x) for i in (k, k + 1)])
     low, high, x_low, x_high = (np.hstack(both) for both in zip(*sides, strict=True))
-    for _ in range(_BISECTIONS):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         x = prox(middle)
         left = np.abs(x - x_low) < np.abs(x - x_high)
         low, x_low = np.where(left, middle, low), np.where(left, x, x_low)
         high, x_high = np.where(left, high, middle), np.where(left, x_high, x)
     return np.hstack([low, high])
-
-
-def try_shape(
-    g: Any,
-    outcome: Trials,
-    rng: np.random.Generator,
-    trials: int,
-    shape: tuple[int, ...],
-    tolerance: float,
-    steps: Range,
-) -> None:
-    """A search for lower points at each trial, by descent too where there are few coordinates; prox_set on some.
-
-    The prox_set of a sum over coordinates takes one number, and is left to `try_coordinates`.
-    """
-    name = name_of(g)
-    lists = hasattr(g, "prox_set") and not getattr(getattr(g, "traits", None), "separable", False)
-    for trial in range(trials):
-        t = float(10 ** rng.uniform(*np.log10(steps)))
-        v = _array_input(g, t, shape, rng)
-        x = g.prox(v, t)
-
-        def objective(y: np.ndarray, v: np.ndarray = v, t: float = t) -> float:
-            return float(g.value(y)) + float(((y - v) ** 2).sum()) / (2 * t)
-
-        spread = float(np.abs(v).max()) + 1e-3
-        others = [g.prox(v + spread * rng.normal(size=shape), t) for _ in range(4)]
-        here = objective(x)
-        least, better = lowest_found(objective, x, v, others, rng)
-        if x.size <= _SIMPLEX_SIZE and trial % 4 == 0:
-            descent = restarted_descent(objective, ((x + v) / 2, others[0]))
-            least, better = min((least, better), descent, key=lambda pair: pair[0])
-        excess = (here - least) / max(1.0, abs(least))
-        call = f"({text_of(v)}, {t!r})"
-        outcome.add(tolerance - excess, f"{name}.prox{call}" + _comment(text_of(x), excess, text_of(better), least))
-        if lists and trial % 2 == 0:
-            listed = [objective(y) for y in g.prox_set(v, t)]
-            high = (max(listed) - min(here, *listed)) / max(1.0, abs(least))
-            outcome.add(tolerance - high, f"{name}.prox_set{call}  # objectives {listed}, that of prox {here!r}")
-
-
-def _array_input(g: Any, t: float, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """v of any scale: random, with zeros, with entries of one size, of low rank, or where the support changes."""
-    v = rng.normal(size=shape) * 10 ** rng.uniform(-1.5, 1.5)
-    kind = rng.integers(5)
-    if kind == 0:
-        return np.where(rng.random(shape) < 0.4, 0.0, v)
-    if kind == 1:
-        return np.sign(v) * np.abs(v).flat[0]
-    if kind == 2 and len(shape) == 2:
-        return np.outer(v[:, 0], v[0])
-    return _about_a_change(g, t, v, rng) if kind == 3 else v
-
-
-def _about_a_change(g: Any, t: float, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A multiple of v close to where the number of nonzeros of the prox changes, if it does."""
-
-    def nonzeros(factor: float) -> int:
-        return int(np.count_nonzero(np.abs(g.prox(factor * v, t)) > 1e-12))
-
-    low, high = 0.0, 1.0 + 1e3 / max(float(np.abs(v).max()), 1e-3)
-    below = nonzeros(low)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if nonzeros(middle) == below else (low, middle)
-    off = float(rng.choice([0.0, -1.0, 1.0])) * 10 ** rng.uniform(-9, -2)
-    return (high if math.isfinite(high) else 1.0) * (1 + off) * v

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parsimo import theory_checks
-from parsimo.penalties import MCP
+from parsimo import penalties, theory_checks
 from parsimo.theory_checks import Evidence, Trials, standard_checks
 
 CHECKS = {check.name: check for check in standard_checks()}
@@ -48,8 +47,9 @@ def test_checks_repeat():
 
 def test_evidence_reads_as_a_sentence():
     held = Evidence("two is even", "Euclid", "none", 3, 0.5, "2 % 2", "holds")
-    assert str(held) == "holds: two is even (Euclid; none; 3 trials, margin 0.5)\nworst case: 2 % 2"
-    assert str(Evidence("one is even", "nobody", "none", 1, -1.0, "1 % 2", "fails")).startswith("fails: one is even")
+    assert str(held) == "holds: two is even (Euclid; none; 3 trials, margin 0.5)\nclosest call: 2 % 2"
+    failed = Evidence("one is even", "nobody", "none", 1, -1.0, "1 % 2", "fails")
+    assert str(failed) == "fails: one is even (nobody; none; 1 trials, margin -1)\nworst case: 1 % 2"
     assert str(Trials("c", "r", "h").evidence()).startswith("untried: c")
 
 
@@ -71,5 +71,6 @@ def test_the_worst_trial_is_kept():
 
 
 def test_the_worst_case_can_be_pasted():
-    evidence = CHECKS["prox of MCP"].run()
-    assert np.size(eval(evidence.worst_case, {"MCP": MCP, "np": np})) >= 1
+    for name in ("prox of MCP", "prox of MCP by pieces", "subdifferential of MCP", "subdifferential of rows, MCP"):
+        evidence = CHECKS[name].run()
+        assert eval(evidence.worst_case, {**vars(penalties), "np": np}) is not None

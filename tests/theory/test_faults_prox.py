@@ -112,7 +112,9 @@ def test_the_worst_case_reproduces_the_excess():
     x = float(pasted(evidence, g)[0])
     excess = g.value(np.array([x])) + (x - v) ** 2 / (2 * step) - float(least)
     assert g.value(np.array([float(better)])) + (float(better) - v) ** 2 / (2 * step) == pytest.approx(float(least))
-    assert evidence.margin == pytest.approx(1e-9 - excess)
+    at_zero, at_v = v * v / (2 * step), g.value(np.array([v]))
+    scale = max(float(least), min(at_zero, at_v) - float(least))
+    assert evidence.margin == pytest.approx(1e-9 - excess / scale)
 
 
 def test_a_fault_beside_others_is_pasted_with_them():
@@ -191,6 +193,8 @@ class Simplex:
         return 0.0 if x.min() >= 0 and abs(x.sum() - 1) <= 1e-12 else math.inf
 
     def prox(self, v: np.ndarray, step_size: float) -> np.ndarray:
+        if np.ndim(step_size):
+            raise TypeError("the projection has one step")
         if self.right:
             rising = np.sort(v)[::-1]
             shift = (np.cumsum(rising) - 1) / np.arange(1, v.size + 1, dtype=v.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from parsimo.theory_checks.oracles.scan import line_minima
 
-__all__ = ["lowest_found", "restarted_descent"]
+__all__ = ["lowest_found", "restarted_descent", "subsets"]
 
 Objective = Callable[[np.ndarray], float]
 
@@ -17,6 +18,7 @@ _REACH = np.concatenate([[0.0], *([-(2.0**-k), 2.0**-k] for k in np.arange(-1.0,
 """Points of a line. If its objective is a parabola, lowest anywhere in between, one of them gets 3/4 of the descent."""
 _ZOOMED = 3  # lines at most, those with the lowest points
 _ROUNDS = 5  # of zooming: 3e-5 of a spacing, so that a parabola's floor is met to 1e-9 of its depth
+_FEW = 6  # coordinates whose subsets are all tried
 _FAR = 1e100  # stands for infinity where differences are formed
 
 
@@ -62,13 +64,22 @@ def _thinned(x: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """x with some of its parts set to zero."""
     rank = np.argsort(-np.abs(x), axis=None, kind="stable").argsort().reshape(x.shape)
     yield from (np.where(rank < k, x, 0.0) for k in range(1, min(x.size, 8)))
-    for _ in range(8):
-        yield np.where(rng.random(x.shape) < rng.uniform(0.2, 0.8), x, 0.0)
+    yield from subsets(x, rng)
     if x.ndim == 2:
         for axis in (0, 1):
             yield from (np.where(np.indices(x.shape)[axis] == k, 0.0, x) for k in range(x.shape[axis]))
         left, singular, right = np.linalg.svd(x, full_matrices=False)
         yield from ((left[:, :k] * singular[:k]) @ right[:k] for k in range(1, singular.size))
+
+
+def subsets(x: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """x with some coordinates set to zero: all subsets of up to 6 coordinates, and some of more."""
+    if x.size <= _FEW:
+        for kept in itertools.product((False, True), repeat=x.size):
+            yield np.where(np.reshape(kept, x.shape), x, 0.0)
+    else:
+        for _ in range(8):
+            yield np.where(rng.random(x.shape) < rng.uniform(0.2, 0.8), x, 0.0)
 
 
 def _directions(
