@@ -121,7 +121,7 @@ class WithRidge:
         of_penalty = getattr(self.penalty, "sublevel_radius", lambda level: math.inf)
         if self.ridge == 0:
             return float(of_penalty(level))
-        low, high = 0.0, math.sqrt(2 * level / self.ridge)
+        low, high = 0.0, min(math.sqrt(2 * level / self.ridge), of_penalty(level))
         if high <= of_penalty(max(level - self.ridge * high * high / 2, 0.0)):
             return high
         while low < (middle := (low + high) / 2) < high:

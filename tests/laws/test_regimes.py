@@ -199,3 +199,4 @@ def test_radii_beyond_the_range_of_a_float():
     assert Lq(1.0, 0.1).sublevel_radius(0.0) == 0.0
     assert ps.WithRidge(Lq(1e-300, 0.5), 1.0).sublevel_radius(5.0) == pytest.approx(math.sqrt(10.0))
     assert ps.WithRidge(Lq(1e-300, 0.5), 0.0).sublevel_radius(5.0) == math.inf
+    assert ps.WithRidge(ps.L1(1.0), 1e-300).sublevel_radius(1e10) == pytest.approx(1e10)  # 2 level / ridge is infinite
