@@ -320,6 +320,8 @@ def custom(function: Callable[[np.ndarray], np.ndarray], name: str = "custom") -
 
     Raises
     ------
+    TypeError
+        If the function does not return numbers.
     ValueError
         If an axiom of the family fails on a grid of [0, 1], with the numbers that break it.
 
@@ -328,8 +330,10 @@ def custom(function: Callable[[np.ndarray], np.ndarray], name: str = "custom") -
     Weights w come out to about 1e-8 (a maximum is flat), values of the conjugate to rounding.
     """
     grid = np.linspace(0.0, 1.0, _GRID)
-    values = np.asarray(function(grid), dtype=np.float64)
-    who = f"phi.{name}"
+    who, returned = f"phi.{name}", np.asarray(function(grid))
+    if returned.dtype.kind not in "biuf":
+        raise TypeError(f"{who}: the function must return an array of numbers, got {returned!r}; phi(t) is a float")
+    values = returned.astype(np.float64)
     if values.shape != grid.shape:
         raise ValueError(f"{who}: the function must return one value per entry, got shape {values.shape}")
     if not np.isfinite(values).all():

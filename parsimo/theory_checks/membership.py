@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from parsimo.problems.phi import Phi, custom
+from parsimo.theory_checks.contract import require_trials
 from parsimo.theory_checks.curvature import check_curvature_theorem, check_curvature_tightness
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.exactness import check_lipschitz_theorem, check_lipschitz_tightness
@@ -55,9 +56,9 @@ def check_phi(
     Raises
     ------
     ValueError
-        As `phi.custom` does, if a plain function breaks an axiom.
+        If there is no trial or no positive tolerance; as `phi.custom` does, if a plain function breaks an axiom.
     TypeError
-        If phi is neither a member nor callable.
+        If phi is neither a member nor callable, or does not return numbers.
 
     Examples
     --------
@@ -65,6 +66,7 @@ def check_phi(
     >>> check_phi(lambda t: t**2).verdict
     'holds'
     """
+    require_trials(trials, tolerance)
     rng = np.random.default_rng(rng)
     if not isinstance(phi, Phi):
         if not callable(phi):

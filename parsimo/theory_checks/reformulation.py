@@ -13,6 +13,7 @@ from parsimo.problems.exact_penalty import PenalizedMPEC
 from parsimo.problems.mpec import MPEC, zero_where_better
 from parsimo.problems.phi import Phi, mcp
 from parsimo.problems.surrogate import SurrogateProblem
+from parsimo.theory_checks.contract import require_trials
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.oracles.boxes import NotConcaveError
 from parsimo.theory_checks.oracles.branch_and_bound import global_minimizers, has_bounded_level_sets
@@ -23,6 +24,8 @@ from parsimo.theory_checks.subjects import FAMILY
 __all__ = ["CHECKS", "check_reformulation"]
 
 _LARGEST = 12  # variables up to which global minima are found
+_RESOLVED = 1e-11  # to which minima are found, relative to the objective at 0 and the weights
+_AT_A_POINT = 1e-8  # of values at one point, relative to the terms they are made of
 
 
 def check_reformulation(
@@ -57,15 +60,17 @@ def check_reformulation(
     radius : float, optional
         No minimizer has a larger |x_i|. Needed for global minima unless f is least squares of full column rank.
     tolerance : float
-        On objectives, relative to 1 + |minimum|.
+        On minima, relative to what is at stake: the largest weight, or the objective at 0 if that is less. The verdict
+        does not depend on the units of the objective.
 
     Raises
     ------
     TypeError
         If the problem is none of the four.
     ValueError
-        As `penalize` does.
+        If there is no trial or no positive tolerance, and as `penalize` does.
     """
+    require_trials(trials, tolerance)
     rng = np.random.default_rng(rng)
     penalized = _penalized(problem, phi, rho)
     zero_norm, n = penalized.mpec.problem, int(math.prod(penalized.f.shape))
@@ -114,7 +119,7 @@ def _add_point(outcome: Trials, penalized: PenalizedMPEC, rng: np.random.Generat
     x = a * rng.normal(size=shape) * 10 ** rng.uniform(-1, 1) * rng.integers(0, 2, size=shape)
     w, lifted, best = rng.random(shape), mpec.lift(x), penalized.auxiliary(x)
     exact, least = mpec.problem.value(x), surrogate.value(x)
-    rounding = 1e-8 * (1 + abs(exact) + float(np.sum(mpec.problem.weight * np.ones(shape))))
+    rounding = _AT_A_POINT * (abs(float(penalized.f.value(x))) + float(np.sum(mpec.problem.weight * np.ones(shape))))
     at = f"x = np.array({x.tolist()})"
     outcome.add(rounding - abs(mpec.value(x, lifted) - exact), f"{at}; mpec.value(x, mpec.lift(x)) - problem.value(x)")
     outcome.add(-abs(mpec.complementarity(x, lifted)), f"{at}; mpec.complementarity(x, mpec.lift(x))")
@@ -141,20 +146,24 @@ def _add_point(outcome: Trials, penalized: PenalizedMPEC, rng: np.random.Generat
 def _add_minimizers(outcome: Trials, penalized: PenalizedMPEC, radius: float | None, tolerance: float) -> None:
     """Minima and minimizers of all four problems."""
     zero_norm = penalized.mpec.problem
+    at_zero, dearest = float(zero_norm.value(np.zeros(zero_norm.f.shape))), float(np.max(zero_norm.weight))
+    size = abs(at_zero) + dearest
+    # minima differ by a few weights at most, and by no more than 0 loses; the search takes its gap relative to 1 + |F|
+    gap = (0.1 * tolerance * min(dearest, abs(at_zero)) + _RESOLVED * size) / (1 + size)
     if radius is None:
         least, minimizers = zero_norm_minimizers(
             *least_squares_of(zero_norm.f, "check_reformulation"), zero_norm.weight
         )
     else:
-        bound, points = global_minimizers(zero_norm, radius)
+        bound, points = global_minimizers(zero_norm, radius, gap)
         least, minimizers = bound.value, list(points)
-    allowed = tolerance * (1 + abs(least))
+    allowed = 10 * gap * (1 + max(size, abs(least)))
     surrogate = penalized.eliminate()
     for x in minimizers:
         outcome.add(allowed + least - surrogate.value(x), f"surrogate.value(np.array({x.tolist()}))")
     for name, link in (("mpec", penalized.mpec), ("penalized", penalized), ("surrogate", surrogate)):
         try:
-            bound, points = global_minimizers(link, radius)
+            bound, points = global_minimizers(link, radius, gap)
         except NotConcaveError as error:  # no link of the chain has such terms
             outcome.add(-math.inf, f"global_minimizers({name})  # {error}")
             continue

@@ -24,7 +24,7 @@ from parsimo.theory_checks.oracles.branch_and_bound import (
 from parsimo.theory_checks.oracles.enumeration import zero_norm_minimizers, zero_norm_minimum_of
 from parsimo.theory_checks.oracles.quadratic_models import QuadraticModels
 
-SQUARE = (np.full(2, -3.0), np.full(2, 3.0))
+ONE, SQUARE = ((np.full(n, -3.0), np.full(n, 3.0)) for n in (1, 2))
 
 
 def least_squares(n: int, seed: int, correlation: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -292,8 +292,17 @@ def test_terms_that_break_the_hypothesis_are_refused(terms, what):
     """A chord above g would be no bound, and a certificate of a global minimum false."""
     rng = np.random.default_rng(0)
     f = ps.LeastSquares(rng.normal(size=(6, 2)), rng.normal(size=6))
-    with pytest.raises(ValueError, match=what):
-        branch_and_bound(f, terms, (-3 * np.ones(2), 3 * np.ones(2)))
+    for unit in (1.0, 1e-12):
+        with pytest.raises(ValueError, match=what):
+            branch_and_bound(f, lambda x, unit=unit: unit * terms(x), (-3 * np.ones(2), 3 * np.ones(2)))
+
+
+def test_the_hypothesis_is_named_with_the_bound():
+    """A dip between the points of the grid is not seen: the bound rests on the property, and says so."""
+    f = ps.LeastSquares(np.eye(1), np.array([2.0]))
+    bound = branch_and_bound(f, lambda x: np.where(np.abs(np.abs(x) - 1.50123) < 1e-4, -5.0, np.abs(x)), ONE)
+    assert bound.lower > 0 > float(f.value(np.array([1.50123]))) - 5.0
+    assert bound.source == "branch and bound, by convexity of f, for terms concave on either side of 0"
 
 
 def test_problems_that_break_the_hypothesis_are_refused():

@@ -283,6 +283,11 @@ def test_a_function_of_ones_own_is_accepted():
     for wrong in (3.0, "t**2", None):
         with pytest.raises(TypeError, match="check_phi: needs a member of the family or a function"):
             check_phi(wrong)  # type: ignore[arg-type]
+    for no_numbers in (lambda t: "a", lambda t: None, lambda t: t + 0j):
+        with pytest.raises(TypeError, match=r"phi.mine: the function must return an array of numbers, got array\("):
+            phi.custom(no_numbers, "mine")
+        with pytest.raises(TypeError, match=r"phi.lambda: the function must return an array of numbers, got array\("):
+            check_phi(no_numbers)
     with pytest.raises(ValueError, match="one value per entry"):
         check_phi(lambda t: t[:5])
 
@@ -318,6 +323,38 @@ def test_a_rho_too_small_is_seen_with_its_counterexample(name: str):
     names = {"problem": link.mpec.problem, "penalized": link, "surrogate": link.eliminate(), "np": np}
     exec(f"found = {evidence.worst_case}" if "x = " not in evidence.worst_case else evidence.worst_case, names)
     assert check_reformulation(at_the_flat_point(FAMILY[name], 0.999)).holds
+
+
+def in_units(unit: float, weight: float = 1.0) -> ps.ZeroNormProblem:
+    """`unit` times |t - 1.5|^2 / 2 + weight |t|_0."""
+    f = ps.LeastSquares(np.array([[math.sqrt(unit)]]), np.array([1.5 * math.sqrt(unit)]))
+    return ps.ZeroNormProblem(f, weight * unit)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-8, 1e-4, 1.0, 1e8])
+@pytest.mark.parametrize("radius", [None, 4.0])
+def test_the_verdict_does_not_depend_on_the_units(unit: float, radius: float | None):
+    """MCP flat from 3 on is not exact here: it has its minimum at 1.5, by 3/8, where the zero norm pays 1."""
+    inexact = check_reformulation(in_units(unit), rho=phi.mcp().slope_at_one / 3, radius=radius)
+    assert inexact.verdict == "fails", inexact
+    assert check_reformulation(in_units(unit), radius=radius).holds
+    low = in_units(unit).to_mpec(altered(phi.mcp(), value=lambda self, t: 0.999 * t * t))
+    assert not check_reformulation(low, radius=radius).holds
+
+
+@pytest.mark.parametrize("weight", [1e-7, 1e3])
+def test_weights_far_from_the_data_hide_no_error(weight: float):
+    inexact = check_reformulation(in_units(1.0, weight), rho=0.1 * min(1.0, 1 / weight))
+    assert inexact.verdict == "fails", inexact
+    assert check_reformulation(in_units(1.0, weight)).holds
+
+
+def test_what_tries_nothing_is_refused():
+    for check, subject in ((check_reformulation, problem()), (check_phi, phi.mcp())):
+        with pytest.raises(ValueError, match="trials must be at least 1, got 0"):
+            check(subject, trials=0)
+        with pytest.raises(ValueError, match="tolerance must be a positive number, got 0"):
+            check(subject, tolerance=0.0)
 
 
 class LiftedToOne(MPEC):

@@ -5,7 +5,7 @@ On a box g_i lies above a convex r_i (boxes.py). By convexity of f, whatever the
     f(x) + g(x) >= f(y) + sum_i min over the box of [d_i f(y) (x_i - y_i) + r_i(x_i)]   for all x of the box.     (*)
 
 The bound is best where y minimizes f + r, but it does not depend on how well that was done. Of f, values and gradients
-are used, of g values alone.
+are used, of g values alone: that g_i is concave on either side of 0 is a hypothesis, looked at on a grid.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def branch_and_bound(
         Convex; `value`, `grad` and `value_and_grad` are used.
     terms : callable
         g_i(x_i) for each entry of an array of shape (..., n). g_i is 0 at 0, concave and nondecreasing in |x_i| > 0,
-        even, and may jump at 0.
+        even, and may jump at 0. What a grid shows to be otherwise is refused; the rest is taken on trust.
     box : pair of arrays of shape (n,)
         Its lower and upper ends.
     start : array of shape (n,), optional
@@ -62,7 +62,7 @@ def branch_and_bound(
     Raises
     ------
     ValueError
-        If the box is not finite or does not contain 0, or g is not 0 at 0.
+        If the box is not finite or does not contain 0, or g is not 0 at 0, or not concave on a grid.
     """
     began = time.perf_counter()
     search = _Search(f, terms, box, start, tolerance)
@@ -153,11 +153,11 @@ class _Search:
         n, zero = low.size, np.zeros(low.size)
         if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= 0).all() and (high >= 0).all()):
             raise ValueError(f"branch_and_bound: the box must be finite and contain 0, got {low} to {high}")
-        if np.abs(self.terms(zero)).max() > 1e-9:
+        g_low, g_high = self.terms(low), self.terms(high)
+        if np.abs(self.terms(zero)).max() > 1e-9 * max(np.abs(g_low).max(), np.abs(g_high).max()):
             raise ValueError(f"branch_and_bound: g must be 0 at 0, got {self.terms(zero)}")
         for end in (low, high):
             require_concave(self.terms, end)
-        g_low, g_high = self.terms(low), self.terms(high)
         self.jumps = self.terms(np.full(n, TINY)) > 1e-6 * np.maximum(g_low, g_high)
         self.models = QuadraticModels(self.f, n)
         candidates = [zero] if self.start is None else [zero, np.clip(self.start, low, high)]
@@ -192,7 +192,8 @@ class _Search:
     def bound(self, began: float) -> Bound:
         """What is proved."""
         lower = min(self.floor, float(self.open.bound.min(initial=math.inf)), self.value)
-        return Bound(self.value, lower, self.x, "branch and bound, by convexity of f", time.perf_counter() - began)
+        source = "branch and bound, by convexity of f, for terms concave on either side of 0"
+        return Bound(self.value, lower, self.x, source, time.perf_counter() - began)
 
     def points(self) -> np.ndarray:
         """The points of the solved boxes that are near-minimizers, but for those that repeat an earlier one."""
