@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parsimo.penalties import L1, MCP, Group
+from parsimo.penalties import L1, MCP, Group, ZeroNormBall
 from parsimo.theory_checks import check_prox, check_subdifferential
 
 
@@ -40,6 +40,10 @@ def writing(self: Any, v: np.ndarray, step_size: float) -> np.ndarray:
 
 def nan_beyond_30(self: Any, v: np.ndarray, step_size: float) -> np.ndarray:
     return np.where(np.abs(v) > 30, np.nan, soft(self, v, step_size)).astype(v.dtype)
+
+
+def right_distance(self: Any, x: np.ndarray, grad: np.ndarray) -> float:
+    return float(np.linalg.norm(np.where(x == 0, np.maximum(np.abs(grad) - 1, 0), np.sign(x) + grad)))
 
 
 def norm_value(self: Any, x: np.ndarray) -> float:
@@ -174,10 +178,12 @@ def test_a_bad_penalty_of_arrays_is_refused(g: Any, error: type[Exception], word
         check_prox(g, 0, 10, shape=(2, 3))
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (2, -1), (2.0,)])
+@pytest.mark.parametrize("shape", [(), (0,), (2, -1), (2.0,), 0, 2.5, True, "no"])
 def test_a_bad_shape_is_refused(shape: Any):
     with pytest.raises(ValueError, match=r"shape must be a tuple of positive integers"):
         check_prox(Absolute(), 0, 10, shape=shape)
+    with pytest.raises(ValueError, match=r"shape must be a tuple of positive integers"):
+        check_subdifferential(but(subdiff_distance=right_distance), 0, 10, shape=shape)
 
 
 def test_a_penalty_of_groups_needs_its_shape():
@@ -194,16 +200,88 @@ def test_a_penalty_of_groups_needs_its_shape():
         ({"steps": (0.0, 1.0)}, "steps must be 0 < smallest <= largest, got (0.0, 1.0)"),
         ({"steps": (2.0, 1.0)}, "steps must be 0 < smallest <= largest, got (2.0, 1.0)"),
         ({"breakpoints": (math.inf,)}, "breakpoints must be finite numbers, got inf"),
+        ({"breakpoints": math.nan}, "breakpoints must be finite numbers, got nan"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], words: str):
     with pytest.raises(ValueError, match=re.escape(words)):
         check_prox(Absolute(), 0, **options)
+    if "steps" not in options:
+        with pytest.raises(ValueError, match=re.escape(words)):
+            check_subdifferential(but(subdiff_distance=right_distance), 0, **options)
+
+
+@pytest.mark.parametrize("breakpoints", ["one", ("one",), None, ((1.0, 2.0),), 1j])
+def test_breakpoints_are_numbers(breakpoints: Any):
+    with pytest.raises(TypeError, match="breakpoints must be a number or a sequence of numbers, got"):
+        check_prox(Absolute(), 0, breakpoints=breakpoints)
+
+
+def test_matrices_and_arrays_of_steps_may_be_refused_but_not_mistaken():
+    def vectors_alone(self: Any, v: np.ndarray, step_size: Any) -> np.ndarray:
+        if v.ndim > 1 or np.ndim(step_size):
+            raise ValueError("one vector and one step, please")
+        return soft(self, v, step_size)
+
+    def flat(self: Any, v: np.ndarray, step_size: Any) -> np.ndarray:
+        return soft(self, v, step_size).reshape(-1)
+
+    def first_of_many_steps(self: Any, v: np.ndarray, step_size: Any) -> np.ndarray:
+        return soft(self, v, step_size)[:1] if np.ndim(step_size) else soft(self, v, step_size)
+
+    assert check_prox(but(prox=vectors_alone), 0, 100).holds
+    with pytest.raises(ValueError, match=re.escape("must have the shape (2, 2), got (4,)")):
+        check_prox(but(prox=flat), 0, 100)
+    with pytest.raises(ValueError, match=re.escape("prox(np.array([-3.0, -0.5]), np.array([0.5, 2.0])) must have the")):
+        check_prox(but(prox=first_of_many_steps), 0, 100)
 
 
 def test_the_subdifferential_is_asked_of_those_who_have_one():
     with pytest.raises(TypeError, match="Absolute lacks subdiff_distance"):
         check_subdifferential(Absolute())
+
+
+def test_the_subdifferential_of_groups_needs_its_shape():
+    for g in (Group(L1(0.7), np.array([0, 0])), ZeroNormBall(2)):
+        with pytest.raises(
+            ValueError, match=r"says that it is no sum over coordinates; .* with shape=\(n,\) or \(m, n\)"
+        ):
+            check_subdifferential(g)
+
+
+@pytest.mark.parametrize(
+    ("methods", "error", "words"),
+    [
+        ({"subdiff_distance": lambda self, x, grad: np.ones(2)}, TypeError, "must be a float, got array([1., 1.])"),
+        ({"subdiff_distance": lambda self, x, grad: 0}, TypeError, "must be a float, got 0 of type int"),
+        ({"descent_rate": lambda self, x, grad: grad}, TypeError, "Absolute().descent_rate(np.array(["),
+        ({"prox": lambda self, v, t: soft(self, v, t)[:, None]}, ValueError, "must have the shape (5,), got (5, 1)"),
+        ({"value": norm_value}, ValueError, "but its entries one by one add up to"),
+        ({"value": lambda self, x: math.nan}, ValueError, "is nan; a penalty is a number"),
+        ({"value": lambda self, x: math.inf}, ValueError, "is inf; if 0 is outside the domain on purpose"),
+    ],
+)
+def test_what_no_subdifferential_is_checked_with(methods: dict[str, Any], error: type[Exception], words: str):
+    g = but(**{"subdiff_distance": right_distance, **methods})
+    with pytest.raises(error, match=re.escape(words)):
+        check_subdifferential(g)
+    if "value" not in methods and "prox" not in methods:
+        with pytest.raises(error, match=re.escape(words)):
+            check_subdifferential(g, shape=3)
+
+
+def test_a_distance_that_is_no_number_fails():
+    assert check_subdifferential(but(subdiff_distance=right_distance)).holds
+    assert check_subdifferential(but(subdiff_distance=right_distance), shape=3).holds
+    for shape in (None, 3):
+        assert (
+            check_subdifferential(but(subdiff_distance=lambda self, x, grad: math.nan), shape=shape).verdict == "fails"
+        )
+
+
+def test_a_lower_bound_is_no_matter_of_slopes():
+    lowered = but(subdiff_distance=right_distance, value=lambda self, x: float(np.abs(x).sum() - 0.5 * x.size))
+    assert check_subdifferential(lowered).holds
 
 
 def test_an_error_of_the_prox_itself_is_not_hidden():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,17 @@ import pytest
 from parsimo._array import Array
 from parsimo.penalties import (
     L1,
+    MCP,
+    CappedL1,
     EntropyCodebook,
     Exponential,
+    Group,
     LogSum,
     Lq,
+    Spectral,
     WithRidge,
     ZeroNorm,
+    ZeroNormBall,
     ZeroNormBox,
     ZeroNormCodebook,
 )
@@ -135,3 +141,119 @@ SLOPE_FAULTS = [
 @pytest.mark.parametrize(("g", "breakpoints"), SLOPE_FAULTS, ids=[type(g).__name__ for g, _ in SLOPE_FAULTS])
 def test_wrong_slopes_are_caught(g: Any, breakpoints: tuple[float, ...]):
     assert check_subdifferential(g, breakpoints=breakpoints).verdict == "fails"
+
+
+# ---- several coordinates
+
+
+def replacing(base: type, **methods: Any) -> type:
+    return type(f"Faulty{base.__name__}", (base,), methods)
+
+
+def gathered(base: type, method: str, gather: Callable[[Any], float]) -> dict[str, Any]:
+    """The numbers of single coordinates, gathered otherwise than as the root of the sum of squares."""
+
+    def faulty(self: Any, x: Array, grad: Array) -> float:
+        single = getattr(base, method)
+        return float(gather([single(self, x[i : i + 1], grad[i : i + 1]) for i in range(x.size)]))
+
+    return {method: faulty}
+
+
+def scaled(base: type, method: str, factor: float) -> dict[str, Any]:
+    return {method: lambda self, x, grad: factor * getattr(base, method)(self, x, grad)}
+
+
+class RidgeThatCounts(WithRidge):
+    """A factor that one coordinate does not show."""
+
+    def subdiff_distance(self, x: Array, grad: Array) -> float:
+        return self.penalty.subdiff_distance(x, grad + self.ridge * x) * len(x) ** 2
+
+
+SEVERAL: dict[str, Any] = {
+    "distances added": replacing(L1, **gathered(L1, "subdiff_distance", sum))(0.7),
+    "largest distance": replacing(L1, **gathered(L1, "subdiff_distance", max))(0.7),
+    "rates added": replacing(L1, **gathered(L1, "descent_rate", sum))(0.7),
+    "largest rate": replacing(L1, **gathered(L1, "descent_rate", max))(0.7),
+    "rate is zero": replacing(L1, descent_rate=lambda self, x, grad: 0.0)(0.7),
+    "rate is the distance": replacing(CappedL1, descent_rate=CappedL1.subdiff_distance)(0.7, 0.8),
+    "distance is the rate": replacing(CappedL1, subdiff_distance=CappedL1.descent_rate)(0.7, 0.8),
+    "ridge that counts": RidgeThatCounts(L1(0.5), 0.3),
+    "rate of a root, 1 % large": replacing(Lq, **scaled(Lq, "descent_rate", 1.01))(0.7, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_wrong_certificates_of_several_coordinates_are_caught(name: str, seed: int):
+    g = SEVERAL[name]
+    breakpoints = (-0.8, 0.8) if isinstance(g, CappedL1) else ()
+    evidence = check_subdifferential(g, seed, breakpoints=breakpoints)
+    assert evidence.verdict == "fails", evidence
+
+
+@pytest.mark.parametrize("weight", [1e-3, 0.057])
+@pytest.mark.parametrize("q", [0.2, 2 / 3, 0.9])
+def test_the_infinite_slope_of_a_small_root_is_no_fault(weight: float, q: float):
+    for seed in range(3):
+        evidence = check_subdifferential(Lq(weight, q), seed)
+        assert evidence.holds, evidence
+
+
+# ---- arrays
+
+LABELS = np.array([0, 1, 0, -1])
+
+
+def of_shape(base: type, *parameters: Any) -> dict[str, Any]:
+    """Faults that any penalty of arrays may have."""
+    zero = {"subdiff_distance": lambda self, x, grad: 0.0}
+    still = {"descent_rate": lambda self, x, grad: 0.0}
+    faults = {
+        "distance 1 % small": scaled(base, "subdiff_distance", 0.99),
+        "distance 1 % large": scaled(base, "subdiff_distance", 1.01),
+        "distance zero": zero,
+        "rate 1 % small": scaled(base, "descent_rate", 0.99),
+        "rate 1 % large": scaled(base, "descent_rate", 1.01),
+        "rate zero": still,
+    }
+    about = f"{base.__name__}{parameters[:1]}"
+    return {f"{about}, {name}": replacing(base, **methods)(*parameters) for name, methods in faults.items()}
+
+
+ARRAYS: dict[str, Any] = {
+    **of_shape(Group, L1(0.7), LABELS),
+    **of_shape(Group, MCP(0.7, 0.8), LABELS),
+    **of_shape(Spectral, ZeroNorm(0.7), (2, 2)),
+    **of_shape(Spectral, CappedL1(0.7, 0.8), (2, 2)),
+    **of_shape(ZeroNormBall, 2),
+    "distance is the rate": replacing(ZeroNormBall, subdiff_distance=ZeroNormBall.descent_rate)(2),
+    "rate is the distance": replacing(ZeroNormBall, descent_rate=ZeroNormBall.subdiff_distance)(2),
+    "finite outside the ball": replacing(
+        ZeroNormBall,
+        subdiff_distance=lambda self, x, grad: min(1e3, ZeroNormBall.subdiff_distance(self, x, grad)),
+    )(2),
+    "distances added": replacing(L1, **gathered(L1, "subdiff_distance", sum))(0.7),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_wrong_certificates_of_arrays_are_caught(name: str):
+    evidence = check_subdifferential(ARRAYS[name], 1, shape=4)
+    assert evidence.verdict == "fails", evidence
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_right_certificates_of_arrays_hold(seed: int):
+    weights = np.array([0.1, 0.5, 2.0])
+    for g, shape in (
+        (L1(weights), 3),
+        (ZeroNormBall(1), 5),
+        (ZeroNormBall(3), 8),
+        (Group(MCP(0.7, 0.8), np.repeat(np.arange(3), 3)), 9),
+        (Spectral(MCP(0.7, 0.8), (2, 3)), (2, 3)),
+        (WithRidge(ZeroNormBall(2), 0.5), 4),
+    ):
+        evidence = check_subdifferential(g, seed, 16, shape=shape)
+        assert evidence.holds, evidence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 from parsimo import penalties
-from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, Group, Spectral, ZeroNorm, ZeroNormBall
+from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, Group, Lq, Spectral, ZeroNorm, ZeroNormBall
 from parsimo.problems import phi
-from parsimo.theory_checks import Evidence, check_prox
+from parsimo.theory_checks import Evidence, check_prox, check_subdifferential
 from parsimo.theory_checks.contract import name_of
 
 BOOK = np.array([-1.0, 0.0, 0.3, 2.0])
@@ -70,6 +71,32 @@ def without_threshold(base: type, **methods: Any) -> type:
     return cls
 
 
+def only_in(kind: Callable[[np.ndarray, Any], bool], wrong: Callable[[np.ndarray], np.ndarray], base: type = L1) -> Any:
+    """The prox of `base`, but `wrong` of it for inputs of one kind."""
+
+    def prox(self: Any, v: np.ndarray, step_size: Any) -> np.ndarray:
+        x = base.prox(self, v, step_size)  # type: ignore[attr-defined]
+        return wrong(x).astype(v.dtype) if kind(v, step_size) else x
+
+    return prox
+
+
+def first_column_of_steps(self: Any, v: np.ndarray, step_size: Any) -> np.ndarray:
+    """A matrix of steps is read as its first column."""
+    steps = np.broadcast_to(step_size[:, :1], v.shape) if np.ndim(step_size) == 2 else step_size
+    return L1.prox(self, v, steps)
+
+
+def kept_far_away(self: Any, v: np.ndarray, step_size: Any) -> np.ndarray:
+    """The root of a large number is taken for the number."""
+    return np.where(np.abs(v) > 1e4, v, Lq.prox(self, v, step_size))
+
+
+def heavier(base: type) -> Any:
+    """The prox of a weight that is 1 % larger."""
+    return lambda self, v, t: base.prox(self, v, 1.01 * np.asarray(t))  # type: ignore[attr-defined]
+
+
 COORDINATES: dict[str, tuple[Any, tuple[float, ...]]] = {
     "MCP, wrong in a band of steps": (fault(MCP, _shrink=late_steps(1.5))(0.7, 0.8), (-0.8, 0.8)),
     "L1, wrong beside other entries": (fault(L1, prox=only_alone)(0.7), ()),
@@ -81,6 +108,17 @@ COORDINATES: dict[str, tuple[Any, tuple[float, ...]]] = {
         fault(L1, prox=lambda self, v, t: np.where(np.abs(v) > 50, np.nan, L1.prox(self, v, t)))(0.7),
         (),
     ),
+    "L1, zero in matrices": (fault(L1, prox=only_in(lambda v, t: v.ndim == 2, lambda x: 0 * x))(0.7), ()),
+    "L1, one column of steps for all": (fault(L1, prox=first_column_of_steps)(0.7), ()),
+    "L1, zero in float32": (fault(L1, prox=only_in(lambda v, t: v.dtype == np.float32, lambda x: 0 * x))(0.7), ()),
+    "L1, 1 % off in float32": (
+        fault(L1, prox=only_in(lambda v, t: v.dtype == np.float32, lambda x: 1.01 * x))(0.7),
+        (),
+    ),
+    "Lq, the identity far away": (fault(Lq, prox=kept_far_away)(0.7, 0.5), ()),
+    "L1 of weight 1e-4, threshold 1 % late": (fault(L1, prox=heavier(L1))(1e-4), ()),
+    "L1 of weight 1e-8, threshold 1 % late": (fault(L1, prox=heavier(L1))(1e-8), ()),
+    "zero norm of weight 1e-8, 1 % late": (fault(ZeroNorm, prox=heavier(ZeroNorm))(1e-8), ()),
     "capped l1, prox_set without the flat branch": (
         fault(CappedL1, prox_set=lambda self, v, t: (float(CappedL1.prox(self, np.array([v]), t)[0]),))(0.7, 0.8),
         (-0.8, 0.8),
@@ -159,6 +197,16 @@ def group_threshold(factor: float) -> Any:
     return prox
 
 
+def mean_step(base: type) -> Any:
+    """An array of steps is read as its mean."""
+    return lambda self, v, t: base.prox(self, v, float(np.mean(t)))  # type: ignore[attr-defined]
+
+
+def lists(base: type, most: int) -> Any:
+    """No more than so many minimizers are listed."""
+    return lambda self, v, t: base.prox_set(self, v, t)[:most]  # type: ignore[attr-defined]
+
+
 def wrong_direction(self: Any, v: np.ndarray, step_size: float) -> np.ndarray:
     """Each group's norm is right; its sign is that of its mean."""
     x = Group.prox(self, v, step_size)
@@ -220,6 +268,18 @@ ARRAYS: dict[str, tuple[Any, tuple[int, ...]]] = {
         fault(ZeroNormBall, prox_set=lambda self, v, t: (ZeroNormBall.prox(self, v, t), np.zeros_like(v)))(2),
         (5,),
     ),
+    "at most k, mean of the steps": (fault(ZeroNormBall, prox=mean_step(ZeroNormBall))(2), (5,)),
+    "groups, mean of the steps": (fault(Group, prox=mean_step(Group))(L1(0.7), LABELS), (4,)),
+    "at most k, one of all listed": (fault(ZeroNormBall, prox_set=lists(ZeroNormBall, 1))(2), (5,)),
+    "at most k, two of all listed": (fault(ZeroNormBall, prox_set=lists(ZeroNormBall, 2))(2), (5,)),
+    "group zero norm, one of two listed": (fault(Group, prox_set=lists(Group, 1))(ZeroNorm(0.7), LABELS), (4,)),
+    "group MCP, one of two listed": (fault(Group, prox_set=lists(Group, 1))(MCP(0.7, 0.8), LABELS), (4,)),
+    "rank, one of two listed": (fault(Spectral, prox_set=lists(Spectral, 1))(ZeroNorm(0.7), (3, 4)), (3, 4)),
+    "group lasso of weight 1e-6, 1 % late": (fault(Group, prox=group_threshold(1.01))(L1(1e-6), LABELS), (4,)),
+    "group lasso, zero in float32": (
+        fault(Group, prox=only_in(lambda v, t: v.dtype == np.float32, lambda x: 0 * x, Group))(L1(0.7), LABELS),
+        (4,),
+    ),
     "simplex, rescaled": (Simplex(right=False), (3,)),
     "prox is the identity": (fault(Group, prox=lambda self, v, t: v + 0.0)(L1(0.7), LABELS), (4,)),
 }
@@ -238,6 +298,49 @@ def test_a_right_prox_of_arrays_holds():
     """On a domain that lines leave at once, and in a matrix that is larger than those of the standard checks."""
     assert check_prox(Simplex(right=True), 0, shape=(3,)).holds
     assert check_prox(Spectral(MCP(0.7, 0.8), (3, 5)), 0, 10, shape=(3, 5)).holds
+
+
+@pytest.mark.parametrize("weight", [1e-8, 1e-4, 1e4])
+def test_right_proxes_of_any_scale_hold(weight: float):
+    """In matrices, in float32 and far away too; where the objective is that small, rounding is no fault."""
+    for g, breakpoints in (
+        (L1(weight), ()),
+        (ZeroNorm(weight), ()),
+        (Lq(weight, 0.5), ()),
+        (MCP(weight, 0.8), (-0.8, 0.8)),
+        (Clustering(weight, BOOK), KINKS),
+    ):
+        evidence = check_prox(g, 0, breakpoints=breakpoints)
+        assert evidence.holds, evidence
+    for g in (Group(ZeroNorm(weight), LABELS), Group(L1(weight), LABELS)):
+        evidence = check_prox(g, 0, 12, shape=4)
+        assert evidence.holds, evidence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_right_lists_hold_where_ties_abound(seed: int):
+    for g, shape in (
+        (ZeroNormBall(3), 5),
+        (Group(ZeroNorm(0.7), np.array([0, 1, 2, -1])), 4),
+        (Spectral.rank(0.7, (3, 4)), (3, 4)),
+    ):
+        evidence = check_prox(g, seed, shape=shape)
+        assert evidence.holds, evidence
+
+
+def test_a_prox_that_takes_an_array_of_steps_must_solve_it():
+    class Taking(Simplex):
+        def prox(self, v: np.ndarray, step_size: Any) -> np.ndarray:
+            return super().prox(v, float(np.mean(step_size)))
+
+    assert check_prox(Taking(right=True), 0, shape=(3,)).verdict == "fails"
+
+
+def test_one_number_is_a_breakpoint_and_a_shape():
+    assert check_prox(MCP(0.7, 1.0), 0, 100, breakpoints=1.0) == check_prox(MCP(0.7, 1.0), 0, 100, breakpoints=(1.0,))
+    ball = ZeroNormBall(2)
+    assert check_prox(ball, 0, 2, shape=5) == check_prox(ball, 0, 2, shape=(5,))
+    assert check_subdifferential(ball, 0, 2, shape=5) == check_subdifferential(ball, 0, 2, shape=(5,))
 
 
 def test_names_that_can_be_pasted_and_names_that_cannot():
