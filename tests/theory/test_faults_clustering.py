@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from bitarray import bitarray
+from planting import fault
 
 from parsimo.penalties import Clustering, EntropyCodebook, ZeroNormCodebook
 from parsimo.penalties.codebook import Line
@@ -27,11 +28,6 @@ from parsimo.theory_checks import (
 )
 from parsimo.theory_checks.clustering import rounding_cost, squared
 from parsimo.theory_checks.formats import HAM, SHAM, Stored, huffman_code
-
-
-def fault(base: type, **members: Any) -> type:
-    """`base` with some members replaced."""
-    return dataclass(frozen=True, eq=False)(type(f"Faulty{base.__name__}", (base,), members))
 
 
 def fails(check: Callable[..., Any], **arguments: Any) -> bool:

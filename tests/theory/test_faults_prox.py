@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from planting import fault
 
 from parsimo import penalties
 from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, Group, Lq, Spectral, ZeroNorm, ZeroNormBall
@@ -18,11 +18,6 @@ from parsimo.theory_checks.contract import name_of
 
 BOOK = np.array([-1.0, 0.0, 0.3, 2.0])
 KINKS = (-1.0, -0.5, 0.15, 0.3, 1.15, 2.0)
-
-
-def fault(base: type, **methods: Any) -> type:
-    """`base` with some methods replaced."""
-    return dataclass(frozen=True, eq=False)(type(f"Faulty{base.__name__}", (base,), methods))
 
 
 def pasted(evidence: Evidence, g: Any) -> Any:

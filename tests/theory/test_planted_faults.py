@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from planting import fault
 
 from parsimo import theory_checks
 from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, ZeroNorm
@@ -44,11 +44,6 @@ KINKS = (-1.0, -0.5, 0.15, 0.3, 1.15, 2.0)
 
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
-
-
-def fault(base: type, **methods: Any) -> type:
-    """`base` with some methods replaced."""
-    return dataclass(frozen=True, eq=False)(type(f"Faulty{base.__name__}", (base,), methods))
 
 
 # ---- proxes
