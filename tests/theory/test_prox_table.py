@@ -7,13 +7,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from parsimo.penalties import MCP
-from parsimo.theory_checks import PENALTIES, check_prox
+from parsimo.theory_checks import PENALTIES, STRUCTURED, check_prox
 from parsimo.theory_checks.peers import Peer, mcp, pyproximal_penalties, scad, skglm_penalties
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def test_the_page_shows_the_rows_of_the_file():
     rows = [benchmark.Row(**row) for row in report["rows"]]
     assert benchmark.table(rows) in (ROOT / "docs" / "benchmarks.md").read_text()
     assert {row.library for row in rows} == {"parsimo", "skglm", "pyproximal"}
-    assert {row.penalty for row in rows if row.library == "parsimo"} == set(PENALTIES)
+    assert {row.penalty for row in rows if row.library == "parsimo"} == {*PENALTIES, *STRUCTURED}
     assert all(row.pairs >= 10_000 for row in rows)
 
 
@@ -69,6 +70,18 @@ def test_a_wrong_prox_is_counted_with_its_steps():
     assert row.worst_excess > 0.1
     assert row.value_as_documented
     assert "wrong at steps from" in benchmark.table([row])
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_penalties_of_arrays_are_tried_where_the_least_is_known(name: str):
+    g, shape = STRUCTURED[name]
+    row = benchmark.measure_structured(name, g, shape, 200, 0)
+    assert row.pairs >= 200
+    assert (row.wrong, row.verdict) == (0, "correct")
+    known = {"penalty": g.penalty} if hasattr(g, "penalty") else {"k": g.k}
+    lost = SimpleNamespace(**known, value=g.value, prox=lambda v, t: np.where(v == v.max(), 0.0, g.prox(v, t)))
+    row = benchmark.measure_structured(name, lost, shape, 200, 0)
+    assert row.wrong > 20
 
 
 def test_a_right_prox_is_correct_whatever_its_value_says():
