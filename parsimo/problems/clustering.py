@@ -78,7 +78,7 @@ class ClusteringProblem:
             raise ValueError(f"ClusteringProblem: k must be at least 1, got {self.k}")
 
     def start(self) -> Array:
-        """Near a minimizer of f alone: f's prox with a long step, or gradient steps; not 0, which has one value.
+        """Near a minimizer of f alone: f's prox with step 100/L, or 100 gradient steps; not 0, which has one value.
 
         Raises
         ------

@@ -47,7 +47,7 @@ class Design:
         if isinstance(A, np.ndarray) or hasattr(A, "__array_namespace__") or hasattr(A, "detach"):
             A = as_float_array(A, f"{owner}: A")
             check_finite(A, f"{owner}: A")
-        elif _is_scipy_sparse(A):
+        elif hasattr(A, "tocsr"):  # scipy sparse
             self.is_sparse = True
             A = A.tocsr() if is_real_floating(A.data) else A.tocsr().astype(np.float64)
             if not A.has_canonical_format:  # two stored entries at one place would count apart in column norms
@@ -184,7 +184,3 @@ class Design:
         if not gram_product(start).any():  # A = 0, which Lanczos iteration refuses
             return 0.0
         return float(eigsh(operator, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
-
-
-def _is_scipy_sparse(A: Any) -> bool:
-    return hasattr(A, "tocsr") and hasattr(A, "nnz") and hasattr(A, "data")

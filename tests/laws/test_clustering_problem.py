@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -127,6 +128,8 @@ def test_blocks_have_codebooks_of_their_own_and_the_rest_is_free():
     assert p.value(x) == pytest.approx(float(x @ x) / 2 + 0.7 * (2 * 0.05**2 + 2 * 0.1**2) / 2)
     y, _ = p.prox(x, 1.0)
     assert (y[3], y[7]) == (77.0, -55.0)
+    away = tuple(dataclasses.replace(part, codebook=part.codebook + 1.0) for part in p.auxiliary(x))
+    assert p.describe(x, away)["largest distance"] > 0.5  # of the given representatives
     assert p.describe(x)["distinct values"] == 6
     assert p.describe(x)["largest distance"] == pytest.approx(0.1)
 
@@ -190,10 +193,18 @@ def test_notes_say_what_is_proven():
 def test_a_start_is_near_a_minimizer_of_f():
     rng = np.random.default_rng(7)
     A, b = rng.normal(size=(10, 3)), rng.normal(size=10)
-    least = ps.ClusteringProblem(ps.LeastSquares(A, b), 0.1, 2).start()
+    squares = ps.LeastSquares(A, b)
+    least = ps.ClusteringProblem(squares, 0.1, 2).start()
+    L = np.linalg.norm(A, 2) ** 2
+    near = np.linalg.solve(A.T @ A + L / 100 * np.eye(3), A.T @ b + L / 100 * squares.start())
+    np.testing.assert_allclose(least, near, rtol=1e-6)
     np.testing.assert_allclose(least, np.linalg.lstsq(A, b)[0], atol=0.1)
     f = ps.Logistic(A, np.where(b > 0, 1.0, -1.0))
-    assert f.value(ps.ClusteringProblem(f, 0.1, 2).start()) < f.value(np.zeros(3))
+    x = f.start()
+    for _ in range(100):
+        x = x - f.grad(x) / f.lipschitz
+    np.testing.assert_allclose(ps.ClusteringProblem(f, 0.1, 2).start(), x, rtol=1e-12)
+    assert f.value(x) < f.value(np.zeros(3))
 
 
 class Plain:

@@ -220,8 +220,11 @@ def test_recover_leads_back_along_its_own_chain():
         grad = ZERO_NORM.f.grad(recovery.x)
         assert recovery.certificate == pytest.approx(np.linalg.norm(grad[[1, 3]]))
         assert recovery.exactness is penalized.exactness
-        assert "1 coordinates zeroed by the zeroing test" in str(recovery)
-        assert str(penalized.exactness) in str(recovery)
+        lines = str(recovery).split("\n")
+        assert lines[0] == f"zero-norm problem: objective {recovery.objective:.10g}, |x|_0 = 2"
+        assert [line.split(" ")[0] for line in lines[1:4]] == ["certificate", "natural", "surrogate"]
+        assert lines[3].endswith(", 1 coordinates zeroed by the zeroing test")
+        assert "\n".join(lines[4:]) == str(penalized.exactness)
     assert x[0] == 1e-9  # the result is not written to
 
 

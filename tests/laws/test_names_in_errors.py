@@ -34,6 +34,14 @@ def test_a_step_of_all_minimizers(name: str):
         g.prox_set(v, -1.0)
 
 
+@pytest.mark.parametrize("name", [n for n in MAKERS if n != "Box"])
+def test_all_minimizers_of_one_coordinate_need_one_weight(name: str):
+    g = MAKERS[name](np.array([0.7, 0.4]))
+    owner = type(g.penalty if isinstance(g, WithRidge) else g).__name__
+    with pytest.raises(TypeError, match=rf"^{owner}\.prox_set(: weight must be one number| needs a scalar weight)"):
+        g.prox_set(1.0, 1.0)
+
+
 @pytest.mark.parametrize("name", [n for n, g in ALL.items() if n not in STRUCTURED and hasattr(g, "sublevel_radius")])
 def test_a_level_that_is_negative(name: str):
     g = ALL[name]

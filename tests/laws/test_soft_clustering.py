@@ -124,6 +124,13 @@ def test_solvers_take_it(name: str):
     assert np.abs(problem.f.grad(result.x)).max() < 1e-4
 
 
+def test_numbers_are_kept_as_numbers():
+    for f in (ps.SoftMinClustering(1, BOOK, 2), ps.HarmonicClustering(1, BOOK, 2)):
+        temperature = f.temperature if isinstance(f, ps.SoftMinClustering) else f.epsilon
+        assert (f.weight, temperature) == (1.0, 2.0)
+        assert type(f.weight) is type(temperature) is float
+
+
 def test_wrong_arguments_are_refused():
     for make in MEMBERS.values():
         name = make.__name__
