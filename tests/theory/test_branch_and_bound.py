@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import array_api_strict
 import numpy as np
 import pytest
+import torch
+from scipy.optimize import lsq_linear
 
 import parsimo as ps
-from parsimo.penalties import MCP, SCAD, CappedL1, Clustering, ZeroNorm
+from parsimo.penalties import MCP, SCAD, CappedL1, Clustering, ZeroNorm, ZeroNormBox
 from parsimo.theory_checks import FAMILY
 from parsimo.theory_checks.oracles import branch_and_bound as module
 from parsimo.theory_checks.oracles.boxes import Boxes
@@ -21,7 +25,7 @@ from parsimo.theory_checks.oracles.branch_and_bound import (
     global_minimizers,
     near_minimizers,
 )
-from parsimo.theory_checks.oracles.enumeration import zero_norm_minimizers, zero_norm_minimum_of
+from parsimo.theory_checks.oracles.enumeration import clustering_minimum, zero_norm_minimizers, zero_norm_minimum_of
 from parsimo.theory_checks.oracles.quadratic_models import QuadraticModels
 
 ONE, SQUARE = ((np.full(n, -3.0), np.full(n, 3.0)) for n in (1, 2))
@@ -240,8 +244,66 @@ def test_a_search_that_is_given_up_proves_less_but_nothing_wrong(limit: int, mon
     bound = global_bound(problem, limit=limit)
     assert bound.lower < best - 1e-6
     assert bound.value >= best - 1e-12
+    assert f"stopped by limit with a gap of {bound.gap:.2g}, boxes looked at: {limit}" in bound.source
     with pytest.raises(RuntimeError, match=rf"near_minimizers: \d+ boxes are left after {limit}; raise the limit"):
         global_minimizers(problem, limit=limit)
+
+
+def test_the_source_says_what_ended_the_search(monkeypatch: pytest.MonkeyPatch):
+    A, b = least_squares(8, 0, 0.9)
+    problem = ps.ZeroNormProblem(ps.LeastSquares(A, b), 0.05)
+    done = global_bound(problem)
+    assert f"; optimal within {done.gap:.2g}, boxes looked at: " in done.source
+    assert "boxes looked at: 5" in global_bound(problem, limit=5).source  # fewer than one batch
+    monkeypatch.setattr(module.time, "perf_counter", iter(range(1000)).__next__)  # one second from look to look
+    timed = global_bound(problem, time_limit=3.0)
+    assert "stopped by time_limit with a gap of" in timed.source
+    assert timed.lower <= done.value <= timed.value
+    assert global_bound(problem, radius=9.0).source.endswith("for |x_i| <= 9 alone")
+
+
+# ---- a penalty with a box
+
+
+@pytest.mark.parametrize("full_rank", [True, False])
+@pytest.mark.parametrize("weight", [0.1, np.array([0.1, 0.0, 0.3, 0.1])], ids=["number", "array"])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(-0.5, 0.7), (0.0, 1.0), (np.array([-1.0, -0.2, 0.0, -3.0]), np.array([0.0, 0.4, 0.9, 3.0]))],
+    ids=["about 0", "nonnegative", "arrays"],
+)
+def test_the_box_of_a_penalty_restricts_the_search(low: Any, high: Any, weight: Any, full_rank: bool):
+    """Against bounded least squares on each support."""
+    rng = np.random.default_rng(4)
+    A, b = (least_squares(4, 4)) if full_rank else (rng.normal(size=(3, 4)), 2 * rng.normal(size=3))
+    low_, high_, prices = (np.broadcast_to(each, 4) for each in (low, high, weight))
+    best = math.inf
+    for support in itertools.product((False, True), repeat=4):
+        ends = np.where(support, low_, 0.0), np.where(support, high_, 0.0)
+        inside = ends[0] < ends[1]
+        x = np.zeros(4)
+        if inside.any():
+            x[inside] = lsq_linear(A[:, inside], b, (ends[0][inside], ends[1][inside]), tol=1e-14).x
+        best = min(best, float(np.sum((A @ x - b) ** 2)) / 2 + float(prices[inside].sum()))
+    problem = ps.Composite(ps.LeastSquares(A, b), ZeroNormBox(weight, low, high))
+    bound = global_bound(problem)
+    assert problem.value(bound.x) == pytest.approx(bound.value, rel=1e-12)
+    assert bound.value == pytest.approx(best, abs=1e-7)
+    assert bound.lower <= best + 1e-9
+    assert bound.gap <= 2e-9 * (1 + best)
+
+
+def test_a_box_with_an_open_end_leaves_the_level_set_or_a_radius():
+    A, b = least_squares(4, 4)
+    unconstrained = global_bound(ps.ZeroNormProblem(ps.LeastSquares(A, b), 0.1))
+    for g in (ZeroNormBox(0.1), ZeroNormBox(0.1, -1e9, math.inf)):
+        assert global_bound(ps.Composite(ps.LeastSquares(A, b), g)).value == pytest.approx(unconstrained.value)
+    half = ps.Composite(ps.LeastSquares(A, b), ZeroNormBox(0.1, 0.0, math.inf))
+    assert (global_bound(half).x >= 0).all()
+    wide = ps.Composite(ps.LeastSquares(A[:2], b[:2]), ZeroNormBox(0.1, 0.0, math.inf))
+    with pytest.raises(ValueError, match=r"global_bound: .* pass a radius"):
+        global_bound(wide)
+    assert (global_bound(wide, radius=0.5).x <= 0.5).all()
 
 
 # ---- what is refused
@@ -302,7 +364,7 @@ def test_the_hypothesis_is_named_with_the_bound():
     f = ps.LeastSquares(np.eye(1), np.array([2.0]))
     bound = branch_and_bound(f, lambda x: np.where(np.abs(np.abs(x) - 1.50123) < 1e-4, -5.0, np.abs(x)), ONE)
     assert bound.lower > 0 > float(f.value(np.array([1.50123]))) - 5.0
-    assert bound.source == "branch and bound, by convexity of f, for terms concave on either side of 0"
+    assert bound.source.startswith("branch and bound, by convexity of f, for terms concave on either side of 0; ")
 
 
 def test_problems_that_break_the_hypothesis_are_refused():
@@ -314,3 +376,40 @@ def test_problems_that_break_the_hypothesis_are_refused():
         global_bound(ps.Composite(f, ps.Box(-1.0, 1.0)))
     with pytest.raises(TypeError, match="needs a problem such as ZeroNormProblem"):
         global_bound(f)
+    for wrong in ({"limit": math.nan}, {"limit": -1}, {"time_limit": -1.0}, {"tolerance": math.nan}, {"radius": 0.0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a finite number"):
+            global_bound(ps.ZeroNormProblem(f, 1.0), **wrong)
+
+
+def other_libraries() -> list[Any]:
+    A, b = least_squares(4, 0)
+    return [
+        ps.LeastSquares(torch.tensor(A), torch.tensor(b)),
+        ps.LeastSquares(array_api_strict.asarray(A), array_api_strict.asarray(b)),
+    ]
+
+
+@pytest.mark.parametrize("f", other_libraries(), ids=["torch", "array-api-strict"])
+def test_arrays_of_other_libraries_are_refused_by_name(f: Any):
+    problem, library, box = ps.ZeroNormProblem(f, 1.0), type(f.targets).__module__, (-np.ones(4), np.ones(4))
+    calls: dict[str, Callable[[], Any]] = {
+        "global_bound": lambda: global_bound(problem),
+        "global_minimizers": lambda: global_minimizers(problem.to_mpec(ps.phi.mcp()), radius=1.0),
+        "branch_and_bound": lambda: branch_and_bound(f, ZeroNorm(1.0).terms, box),
+        "near_minimizers": lambda: near_minimizers(f, ZeroNorm(1.0).terms, box),
+        "zero_norm_minimum_of": lambda: zero_norm_minimum_of(f, 1.0),
+        "zero_norm_minimizers": lambda: zero_norm_minimizers(f.design.A, f.targets, 1.0),
+        "clustering_minimum": lambda: clustering_minimum(f.design.A, f.targets, 1.0, 2),
+    }
+    for owner, call in calls.items():
+        with pytest.raises(TypeError, match=rf"^{owner}: [fA] is .* of {library}, .* takes numpy arrays; build it"):
+            call()
+
+
+def test_a_function_without_a_shape_is_refused_by_name():
+    class Shapeless(Saddle):
+        convex = True
+        shape = property()  # type: ignore[assignment]
+
+    with pytest.raises(TypeError, match=r"global_bound: f=.* tells no shape of x; give it an attribute shape"):
+        global_bound(ps.ZeroNormProblem(Shapeless(), 1.0), radius=1.0)

@@ -127,7 +127,9 @@ def require_concave(terms: Terms, end: np.ndarray) -> None:
     points = shares[:, None] * end
     values = np.asarray(terms(points), dtype=np.float64)
     if not np.isfinite(values).all():
-        raise NotConcaveError("branch_and_bound: g must be finite in the box; restrict the box instead")
+        raise NotConcaveError(
+            "branch_and_bound: g must be finite in the box; take a smaller box, or radius for global_bound"
+        )
     width = np.diff(shares)[:, None]
     share = width[:-1] / (width[:-1] + width[1:])
     chord = (1 - share) * values[:-2] + share * values[2:]

@@ -17,11 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from parsimo._array import to_numpy
+from parsimo.core.validation import check_number
+from parsimo.penalties import ZeroNorm, ZeroNormBox
 from parsimo.problems import LeastSquares
 from parsimo.problems.exact_penalty import PenalizedMPEC
 from parsimo.problems.mpec import MPEC
 from parsimo.theory_checks.oracles.bounds import Bound
 from parsimo.theory_checks.oracles.boxes import TINY, Boxes, Terms, require_concave
+from parsimo.theory_checks.oracles.instance import require_numpy
 from parsimo.theory_checks.oracles.quadratic_models import QuadraticModels
 from parsimo.theory_checks.oracles.scan import line_minima
 
@@ -40,6 +44,7 @@ def branch_and_bound(
     start: np.ndarray | None = None,
     tolerance: float = 1e-9,
     limit: int = _LIMIT,
+    time_limit: float | None = None,
 ) -> Bound:
     """The minimum of f(x) + sum g_i(x_i) over a box that contains 0.
 
@@ -57,17 +62,21 @@ def branch_and_bound(
     tolerance : float
         The gap to close, relative to 1 + |value|.
     limit : int
-        Boxes to look at; the lower bound is what is proved by then.
+        Boxes to look at; the lower bound is what is proved by then, and `source` says that the limit ended the search.
+    time_limit : float, optional
+        Seconds, looked at after every 256 boxes; else as `limit`.
 
     Raises
     ------
+    TypeError
+        If f is not of numpy arrays.
     ValueError
-        If the box is not finite or does not contain 0, or g is not 0 at 0, or not concave on a grid.
+        If the box is not finite or does not contain 0, or g is not 0 at 0, or not concave on a grid; or if a limit or
+        the tolerance is no number >= 0.
     """
-    began = time.perf_counter()
-    search = _Search(f, terms, box, start, tolerance)
-    search.run(limit, collect=False)
-    return search.bound(began)
+    search = _Search(f, terms, box, start, tolerance, "branch_and_bound")
+    search.run(limit, time_limit, collect=False)
+    return search.bound()
 
 
 def near_minimizers(
@@ -90,43 +99,53 @@ def near_minimizers(
     RuntimeError
         If the limit is reached: points may be missing.
     """
-    began = time.perf_counter()
-    search = _Search(f, terms, box, start, tolerance)
-    search.run(limit, collect=True)
+    search = _Search(f, terms, box, start, tolerance, "near_minimizers")
+    search.run(limit, None, collect=True)
     if len(search.open):
         raise RuntimeError(f"near_minimizers: {len(search.open)} boxes are left after {limit}; raise the limit")
-    return search.bound(began), search.points()
+    return search.bound(), search.points()
 
 
-def global_bound(problem: Any, radius: float | None = None, tolerance: float = 1e-9, limit: int = _LIMIT) -> Bound:
+def global_bound(
+    problem: Any,
+    radius: float | None = None,
+    tolerance: float = 1e-9,
+    limit: int = _LIMIT,
+    time_limit: float | None = None,
+) -> Bound:
     """The minimum over x of a problem of the chain: zero norm, MPEC, penalized MPEC or surrogate; or of a `Composite`.
 
     For a problem in (x, w) w is minimized out by a search over values of phi. The box comes from a proof: for least
     squares of full column rank from the level set of the best point known; otherwise it is |x_i| <= radius, and
-    the minimum is the one over that box.
+    the minimum is the one over that box. With a `ZeroNormBox` its box is a part of the problem, and suffices where its
+    ends are finite.
 
     Parameters
     ----------
     problem : ZeroNormProblem, MPEC, PenalizedMPEC, SurrogateProblem or Composite
         With numpy data, a convex f that has a `shape`, and for a Composite a g as `branch_and_bound` wants it.
     radius : float, optional
-    tolerance, limit
+        Positive. The search is held to |x_i| <= radius, whatever f is: the bound is one of this box alone.
+    tolerance, limit, time_limit
         As for `branch_and_bound`.
 
     Raises
     ------
+    TypeError
+        If the problem is not of numpy arrays, f has no `shape`, or g is no penalty weight * h(|x|) of each coordinate.
     ValueError
-        If f is not known to be convex, or there is neither a radius nor a bounded level set.
+        If f is not known to be convex, or there is neither a radius nor a bounded level set nor a box.
     """
-    f, terms, box, start = _given(problem, radius)
-    return branch_and_bound(f, terms, box, start, tolerance, limit)
+    f, terms, box, start = _given(problem, radius, "global_bound")
+    bound = branch_and_bound(f, terms, box, start, tolerance, limit, time_limit)
+    return bound if radius is None else replace(bound, source=f"{bound.source}, for |x_i| <= {radius:g} alone")
 
 
 def global_minimizers(
     problem: Any, radius: float | None = None, tolerance: float = 1e-8, limit: int = _LIMIT
 ) -> tuple[Bound, np.ndarray]:
     """The minimum and all near-minimizers of a problem, as `near_minimizers` finds them; else as `global_bound`."""
-    f, terms, box, start = _given(problem, radius)
+    f, terms, box, start = _given(problem, radius, "global_minimizers")
     return near_minimizers(f, terms, box, start, tolerance, limit)
 
 
@@ -147,8 +166,12 @@ class _Search:
     box: Box
     start: np.ndarray | None
     tolerance: float
+    owner: str
 
     def __post_init__(self) -> None:
+        self.began, self.end = time.perf_counter(), ""
+        require_numpy(self.f, self.owner)
+        self.tolerance = check_number(self.tolerance, f"{self.owner}: tolerance")
         low, high = (np.array(end, dtype=np.float64) for end in self.box)
         n, zero = low.size, np.zeros(low.size)
         if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= 0).all() and (high >= 0).all()):
@@ -166,16 +189,18 @@ class _Search:
         self.floor = math.inf  # the least bound of a closed box
         self.solved: list[tuple[float, np.ndarray]] = []  # closed boxes whose bound is attained: value and point
 
-    def run(self, limit: int, collect: bool) -> None:
+    def run(self, limit: int, time_limit: float | None, collect: bool) -> None:
         """Close boxes until none is open: those of too high a bound; and, if `collect`, those solved.
 
         Without `collect`, a bound is too high within e below the best value: no point is better by more than e. With
         it, from e above the best value on: no minimizer is lost.
         """
+        limit = int(check_number(limit, f"{self.owner}: limit"))
+        seconds = math.inf if time_limit is None else check_number(time_limit, f"{self.owner}: time_limit")
         looked_at = 0
-        while len(self.open) and looked_at < limit:
-            order = np.argsort(self.open.bound)
-            boxes, self.open = self.open[order[:_BATCH]], self.open[order[_BATCH:]]
+        while len(self.open) and looked_at < limit and time.perf_counter() - self.began < seconds:
+            order, size = np.argsort(self.open.bound), min(_BATCH, limit - looked_at)
+            boxes, self.open = self.open[order[:size]], self.open[order[size:]]
             looked_at += len(boxes)
             gaps, values = self._evaluate(boxes)
             if values.min() < self.value:
@@ -188,12 +213,14 @@ class _Search:
             self.open = Boxes.join([self.open, cut])
             highest = self.value + self._allowed if collect else self.value - self._allowed
             self.open = self._close(self.open, self.open.bound > highest)
+        gap, stopped = self.value - self._lower, "limit" if looked_at >= limit else "time_limit"
+        end = f"stopped by {stopped} with a gap of {gap:.2g}" if len(self.open) else f"optimal within {gap:.2g}"
+        self.end = f"{end}, boxes looked at: {looked_at}"
 
-    def bound(self, began: float) -> Bound:
-        """What is proved."""
-        lower = min(self.floor, float(self.open.bound.min(initial=math.inf)), self.value)
-        source = "branch and bound, by convexity of f, for terms concave on either side of 0"
-        return Bound(self.value, lower, self.x, source, time.perf_counter() - began)
+    def bound(self) -> Bound:
+        """What is proved, and what ended the search."""
+        source = f"branch and bound, by convexity of f, for terms concave on either side of 0; {self.end}"
+        return Bound(self.value, self._lower, self.x, source, time.perf_counter() - self.began)
 
     def points(self) -> np.ndarray:
         """The points of the solved boxes that are near-minimizers, but for those that repeat an earlier one."""
@@ -203,6 +230,10 @@ class _Search:
             if value <= self.value + self._allowed and all(np.abs(p - q).max() > apart for q in kept):
                 kept.append(p)
         return np.array(kept).reshape(-1, self.x.size)
+
+    @property
+    def _lower(self) -> float:
+        return min(self.floor, float(self.open.bound.min(initial=math.inf)), self.value)
 
     @property
     def _allowed(self) -> float:
@@ -233,32 +264,46 @@ class _Search:
         return g - least, f + g.sum(axis=1)
 
 
-def _given(problem: Any, radius: float | None) -> tuple[Any, Terms, Box, np.ndarray]:
+def _given(problem: Any, radius: float | None, owner: str) -> tuple[Any, Terms, Box, np.ndarray]:
     """f, g_i, box and start of a problem."""
     base = problem.problem if isinstance(problem, MPEC) else problem
     if not hasattr(base, "f") or not (hasattr(base, "g") or isinstance(problem, PenalizedMPEC)):
-        raise TypeError(
-            f"branch and bound: needs a problem such as ZeroNormProblem or Composite(f, g), got {problem!r}"
-        )
-    f, n = base.f, base.f.shape[0]
+        raise TypeError(f"{owner}: needs a problem such as ZeroNormProblem or Composite(f, g), got {problem!r}")
+    f = base.f
+    require_numpy(f, owner)
+    if not hasattr(f, "shape"):
+        raise TypeError(f"{owner}: f={f!r} tells no shape of x; give it an attribute shape = (n,)")
     if not getattr(f, "convex", False):
-        raise ValueError(f"branch and bound: {f!r} is not known to be convex; only then is a bound proved")
-    terms = _terms(problem)
+        raise ValueError(f"{owner}: {f!r} is not known to be convex; only then is a bound proved")
+    n, terms = f.shape[0], _terms(problem, owner)
+    low, high = _domain(problem, n)
     if radius is not None:
-        return f, terms, (np.full(n, -float(radius)), np.full(n, float(radius))), np.zeros(n)
+        radius = check_number(radius, f"{owner}: radius", positive=True)
+        return f, terms, (np.maximum(low, -radius), np.minimum(high, radius)), np.zeros(n)
     if not has_bounded_level_sets(f):
+        if np.isfinite(low).all() and np.isfinite(high).all():
+            return f, terms, (low, high), np.zeros(n)
         raise ValueError(
-            f"branch and bound: {f!r} is not least squares of full column rank, so the size of its level sets is not "
-            "known; pass a radius for |x_i|"
+            f"{owner}: {f!r} is not least squares of full column rank, so the size of its level sets is not known; "
+            "pass a radius for |x_i|"
         )
     at_zero, hessian = f.grad(np.zeros(n)), _hessian(f)
-    start = _eliminate(lambda x: float(f.value(x)) + float(terms(x).sum()), hessian, -at_zero)
+    start = np.clip(_eliminate(lambda x: float(f.value(x)) + float(terms(x).sum()), hessian, -at_zero), low, high)
     level = float(f.value(start)) + float(terms(start).sum())
     # f(x) <= level is an ellipsoid about the least-squares solution
     center = np.linalg.solve(hessian, -at_zero)
     reach = np.sqrt(2 * max(level - f.value(center), 0.0) * np.diag(np.linalg.inv(hessian)))
     reach = reach * (1 + 1e-6) + 1e-9 * (1 + np.abs(center))
-    return f, terms, (np.minimum(center - reach, 0.0), np.maximum(center + reach, 0.0)), start
+    low, high = np.maximum(low, center - reach), np.minimum(high, center + reach)
+    return f, terms, (np.minimum(low, 0.0), np.maximum(high, 0.0)), start
+
+
+def _domain(problem: Any, n: int) -> Box:
+    """Where the penalty is finite."""
+    g = getattr(problem, "g", None)
+    ends = (g.lower, g.upper) if isinstance(g, ZeroNormBox) else (-math.inf, math.inf)
+    low, high = (np.broadcast_to(np.asarray(to_numpy(end), dtype=np.float64), (n,)) for end in ends)
+    return low, high
 
 
 def _hessian(f: Any) -> np.ndarray:
@@ -278,8 +323,8 @@ def _eliminate(objective: Any, hessian: np.ndarray, linear: np.ndarray) -> np.nd
     return best
 
 
-def _terms(problem: Any) -> Terms:
-    """The terms of the penalty, for arrays of any number of rows."""
+def _terms(problem: Any, owner: str) -> Terms:
+    """The terms of the penalty on its domain, for arrays of any number of rows."""
     if isinstance(problem, MPEC):
         weight, phi = np.asarray(problem.problem.weight), problem.phi
         at_one, least = float(phi.value(np.ones(1))[0]), float(_least_over_w(phi, np.zeros(1))[0])
@@ -287,10 +332,10 @@ def _terms(problem: Any) -> Terms:
     if isinstance(problem, PenalizedMPEC):
         weight, phi, rho = np.asarray(problem.weight), problem.phi, problem.rho
         return lambda x: weight * _least_over_w(phi, rho * np.abs(x))
-    g = problem.g
+    g = ZeroNorm(problem.g.weight) if isinstance(problem.g, ZeroNormBox) else problem.g
     if not hasattr(g, "terms") or not hasattr(g, "weight"):
         raise TypeError(
-            f"branch and bound: {g!r} is no penalty weight * h(|x|) of each coordinate with `terms` and `weight`; pass "
+            f"{owner}: {g!r} is no penalty weight * h(|x|) of each coordinate with `terms` and `weight`; pass "
             "f and a function of the terms to branch_and_bound"
         )
     if not getattr(g.weight, "shape", ()):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from parsimo.theory_checks.oracles.bounds import Bound
+from parsimo.theory_checks.oracles.instance import require_numpy
 
 __all__ = [
     "clustering_minimum",
@@ -28,6 +29,8 @@ def zero_norm_minimum(A: np.ndarray, b: np.ndarray, weight: float | np.ndarray) 
 
     Raises
     ------
+    TypeError
+        If A, b or the weight is an array of another library than numpy.
     ValueError
         If A has more than 12 columns.
     """
@@ -40,6 +43,8 @@ def zero_norm_minimizers(A: np.ndarray, b: np.ndarray, weight: float | np.ndarra
 
     On each support the point is the least-squares solution, of least norm where there are several.
     """
+    for array, name in ((A, "A"), (b, "b"), (weight, "weight")):
+        require_numpy(array, "zero_norm_minimizers", name)
     n = A.shape[1]
     _check_size("zero_norm_minimizers", n)
     prices = np.broadcast_to(np.asarray(weight, dtype=np.float64), (n,))
@@ -70,11 +75,14 @@ def zero_norm_minimum_of(f: Any, weight: float | np.ndarray) -> tuple[float, np.
 
     Raises
     ------
+    TypeError
+        If f is not of numpy arrays.
     ValueError
         If f has more than 12 coordinates.
     ArithmeticError
         If Newton's method does not end on some support.
     """
+    require_numpy(f, "zero_norm_minimum_of")
     (n,) = f.shape
     _check_size("zero_norm_minimum_of", n)
     prices = np.broadcast_to(np.asarray(weight, dtype=np.float64), (n,))
@@ -103,9 +111,13 @@ def clustering_minimum(A: np.ndarray, b: np.ndarray, weight: float, k: int, dist
 
     Raises
     ------
+    TypeError
+        If A or b is an array of another library than numpy.
     ValueError
         If A has more than 8 columns, or the distance is unknown.
     """
+    for array, name in ((A, "A"), (b, "b")):
+        require_numpy(array, "clustering_minimum", name)
     start, n = time.perf_counter(), A.shape[1]
     if n > _LARGEST_PARTITIONS:
         raise ValueError(f"clustering_minimum: {n} columns are too many; take at most {_LARGEST_PARTITIONS}")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from parsimo._array import to_numpy
+from parsimo._array import is_array_api_obj, is_numpy_array, to_numpy
 
-__all__ = ["data_of", "kind_of", "least_squares_of"]
+__all__ = ["data_of", "kind_of", "least_squares_of", "require_numpy"]
 
 
 def kind_of(f: Any, owner: str, kinds: tuple[str, ...]) -> str:
@@ -47,3 +47,21 @@ def least_squares_of(f: Any, owner: str) -> tuple[np.ndarray, np.ndarray]:
     kind_of(f, owner, ("LeastSquares",))
     A, b, scale = data_of(f, owner)
     return math.sqrt(scale) * A, math.sqrt(scale) * b
+
+
+def require_numpy(data: Any, owner: str, name: str = "f") -> None:
+    """Refuse an array of another library than numpy, or an f whose points are such arrays.
+
+    Raises
+    ------
+    TypeError
+        Naming the library.
+    """
+    start = getattr(data, "start", None)
+    like = start() if callable(start) else data
+    if is_array_api_obj(like) and not is_numpy_array(like):
+        what = repr(data) if callable(start) else "an array"
+        raise TypeError(
+            f"{owner}: {name} is {what} of {type(like).__module__}, but this oracle takes numpy arrays; build it of "
+            "numpy arrays, for example by numpy.asarray(tensor.cpu())"
+        )
