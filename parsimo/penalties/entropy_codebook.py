@@ -106,7 +106,8 @@ class EntropyCodebook(Separable):
         apart = (c[winner] - c) / (1 + tau)
         excess = apart * ((v - c) + (v - c[winner])) / 2 + (prices - prices[winner])
         size = np.abs(apart) * (abs(v) + np.abs(c) + abs(c[winner])) + prices + prices[winner]
-        tied = excess - 4 * np.finfo(float).eps * size <= excess.min()
+        rounding = 4 * np.finfo(float).eps * size
+        tied = excess - rounding <= (excess + rounding).min()
         return tuple(float(x) for x in np.unique((v + tau * c[tied]) / (1 + tau)))
 
     def _winners(self, v: Array, tau: float, side: str = "left") -> Array:

@@ -98,7 +98,7 @@ class EvenPenalty(Separable):
         distance = np.abs(candidates - abs(v))
         objective = tau * np.asarray(self._h(candidates)) + distance**2 / 2
         rounding = 8 * np.finfo(float).eps * (objective + candidates * distance)
-        tied = objective - rounding <= objective.min()
+        tied = objective - rounding <= (objective + rounding).min()
         return _merge_close(np.copysign(1.0, v) * candidates[tied], objective[tied], abs(v))
 
     def threshold(self, step_size: float) -> float:

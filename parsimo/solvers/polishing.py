@@ -88,7 +88,7 @@ def polish(
     Notes
     -----
     docs/algorithms.md, 7. A move is made where it lowers the objective by more than 1000 units in the last place of
-    max(|F|, |F(0)|) at the start, so that there are finitely many (docs/theory.md, Proposition 10.6).
+    max(|F(x)|, |F(0)|), x where it starts; how many there can be: docs/theory.md, Proposition 10.6.
     """
     problem, x = point_of(problem, x, "polish")
     searches = _chosen(moves)
@@ -105,11 +105,12 @@ def polish(
     start, before, made = time.perf_counter(), plain.value(x), list[Move]()
     if not math.isfinite(before):
         raise ValueError(f"polish: the objective at x is {before}; start inside the domain of the penalty")
-    least = 1000 * float(array_namespace(x).finfo(x.dtype).eps) * scales(plain, x, before, f.grad(x))[1]
+    rounding = 1000 * float(array_namespace(x).finfo(x.dtype).eps)
     x, finished = settled(plain, x), False
     while not finished and len(made) < max_moves and time.perf_counter() - start < seconds:
         value, grad = plain.value(x), f.grad(x)
         found = (search(f, g, x, grad) for search in searches)
+        least = rounding * scales(plain, x, value, grad)[1]
         worthwhile = (m for m in found if m is not None and m.decrease > least)
         move = next(worthwhile, None)
         trial = x if move is None else move.applied_to(x)

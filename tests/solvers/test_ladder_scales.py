@@ -23,6 +23,17 @@ def test_a_tiny_column_still_has_its_best_move(dtype, small):
     assert ps.polish(problem, np.array([1.0, 0.0], dtype)).objective == pytest.approx(0.205, rel=1e-3)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e6, 1e8])
+def test_a_start_far_away_hides_no_move(size):
+    """What a move must gain is measured where it starts, not at the first point."""
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(20, 6))
+    problem = ps.ZeroNormProblem(ps.LeastSquares(A, A[:, 0] - A[:, 3] + 0.1 * rng.normal(size=20)), 0.5)
+    polished = ps.polish(problem, size * np.ones(6))
+    assert polished.objective == pytest.approx(ps.polish(problem, np.zeros(6)).objective)
+    assert polished.ladder.rung >= R.SWAP
+
+
 @pytest.mark.parametrize("scale", [1e-16, 1e-8, 1.0, 1e8])
 def test_scaling_a_problem_changes_no_rung(scale):
     """At 0 a single move lowers F to a quarter, however small F is."""
