@@ -10,7 +10,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, asarray_like, to_float, to_numpy
 from parsimo.core.problem import count_nonzero
-from parsimo.core.validation import check_nonnegative, check_positive
+from parsimo.core.validation import check_nonnegative, check_number
 from parsimo.penalties import L1
 from parsimo.problems.phi import Phi
 from parsimo.problems.surrogate import SurrogateProblem, surrogate_gap
@@ -66,20 +66,22 @@ def exactness_of(f: Any, weight: float | Array, phi: Phi, rho: float | Literal["
     ------
     ValueError
         If rho is "exact" and f gives neither constant, or rho is not positive.
+    TypeError
+        If rho is neither a number nor "exact".
     """
     weights = to_numpy(weight).astype(np.float64)
     slope = phi.slope_at_one
     l, domain = getattr(f, "coordinate_lipschitz", None), getattr(f, "domain", None)
     curvature = None if domain and l is not None else getattr(f, "coordinate_curvature", None)
+    given = _number(rho)
     if l is None and curvature is None:
-        if rho == "exact":
+        if given is None:
             raise ValueError(
                 f'penalize(rho="exact"): {f!r} gives neither coordinate_lipschitz nor coordinate_curvature, so no '
                 "theorem yields a threshold; pass a number for rho, or add one of the two attributes to f"
             )
-        rho = float(check_positive(rho, "penalize: rho"))
         reason = "f gives neither a coordinatewise Lipschitz constant nor a curvature bound"
-        return Exactness(rho, slope / rho, None, reason)
+        return Exactness(given, slope / given, None, reason)
 
     limits, constants = _limits(l, curvature, weights, phi)
     penalized = np.broadcast_arrays(weights, *limits.values())[0] > 0
@@ -87,12 +89,19 @@ def exactness_of(f: Any, weight: float | Array, phi: Phi, rho: float | Literal["
     joint = float(np.where(penalized, np.max(np.broadcast_arrays(*limits.values()), axis=0), math.inf).min())
     theorem = next((name for name, limit in least.items() if limit == joint), _JOINT)
     threshold = slope / joint
-    if rho == "exact":
-        chosen = (1 + _MARGIN) * threshold if threshold > 0 else slope
-    else:
-        chosen = float(check_positive(rho, "penalize: rho"))
+    smallest = (1 + _MARGIN) * threshold if threshold > 0 else slope
+    chosen = smallest if given is None else given
     where = f" {domain}" if domain else ""
     return Exactness(chosen, slope / chosen, threshold, f"{theorem}: {constants}{where}, phi'(1-) = {slope:.6g}")
+
+
+def _number(rho: Any) -> float | None:
+    """rho as a number; None for "exact"."""
+    if isinstance(rho, str) and rho == "exact":
+        return None
+    if isinstance(rho, str) or rho is None:
+        raise TypeError(f'penalize: rho must be a finite number > 0, or "exact", got {rho!r}')
+    return check_number(rho, "penalize: rho", positive=True)
 
 
 def _limits(l: Any, curvature: Any, weights: np.ndarray, phi: Phi) -> tuple[dict[str, np.ndarray], str]:

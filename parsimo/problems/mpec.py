@@ -170,6 +170,8 @@ class MPEC:
         ------
         ValueError
             If rho is not positive, or "exact" although f gives no constant to prove it with.
+        TypeError
+            If rho is neither a number nor "exact".
         """
         f, weight = self.problem.f, self.problem.weight
         return PenalizedMPEC(f, weight, self.phi, exactness_of(f, weight, self.phi, rho), self)

@@ -184,8 +184,13 @@ def test_rho_is_positive(rho: float):
     for f in (Bowl(), ps.LeastSquares(A, B)):
         with pytest.raises(ValueError, match="penalize: rho must be a finite number > 0"):
             ps.ZeroNormProblem(f, 1.0).to_mpec(ps.phi.mcp()).penalize(rho)
-    with pytest.raises(TypeError, match="penalize: rho must be a finite number > 0, got 'inexact'"):
-        ZERO_NORM.to_mpec(ps.phi.mcp()).penalize("inexact")  # type: ignore[arg-type]
+        for wrong in ("exakt", None):
+            with pytest.raises(
+                TypeError, match=f'penalize: rho must be a finite number > 0, or "exact", got {wrong!r}'
+            ):
+                ps.ZeroNormProblem(f, 1.0).to_mpec(ps.phi.mcp()).penalize(wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"penalize: rho must be one number, got shape \(2,\)"):
+            ps.ZeroNormProblem(f, 1.0).to_mpec(ps.phi.mcp()).penalize(np.array([1.0, 2.0]))  # type: ignore[arg-type]
 
 
 # exactness, end to end ------------------------------------------------------------------------------------------------
