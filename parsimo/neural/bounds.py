@@ -18,6 +18,11 @@ __all__ = ["OnBall", "on_ball"]
 _STEEPEST = {nn.Sigmoid: 0.25, nn.Tanh: 1.0, nn.ReLU: 1.0}  # Lipschitz constants of the units
 _ISOMETRIC = (nn.Flatten, nn.Identity, nn.Dropout)  # the same numbers, in evaluation mode
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
+_NAMES = ", ".join(kind.__name__ for kind in (*_STEEPEST, *_ISOMETRIC))
+_KNOWN = (
+    f"Linear of vectors, Conv2d without groups or dilation, {_NAMES}, and MaxPool2d and AvgPool2d of disjoint windows"
+)
+_OTHERWISE = "for another, give f a coordinate_lipschitz that you have proved, or pass a number for rho to penalize"
 
 
 class OnBall:
@@ -67,10 +72,17 @@ def on_ball(f: TorchSmooth, level: float | None = None) -> OnBall:
 
     Raises
     ------
+    TypeError
+        If f is no `TorchSmooth`.
     ValueError
         If there is no weight decay, so that minimizers need not exist or be bounded; or if the network has another
         layer, or the loss is another, so that no constant is known.
     """
+    if not isinstance(f, TorchSmooth | OnBall):
+        raise TypeError(
+            f"on_ball: f must be the loss of a network, got {type(f).__name__}; pass TorchSmooth(network, data, "
+            "torch.nn.functional.cross_entropy, weight_decay=...)"
+        )
     if f.weight_decay <= 0:
         raise ValueError(
             "on_ball: without weight decay the loss of a network is not coercive and its minimizers lie in no ball; "
@@ -79,7 +91,7 @@ def on_ball(f: TorchSmooth, level: float | None = None) -> OnBall:
     if not (f.loss is functional.cross_entropy or type(f.loss) is nn.CrossEntropyLoss):
         raise ValueError(
             f"on_ball: the gradient of the loss {f.loss!r} in the outputs has no known bound; the cross entropy "
-            "torch.nn.functional.cross_entropy has"
+            f"torch.nn.functional.cross_entropy and torch.nn.CrossEntropyLoss() have; {_OTHERWISE}"
         )
     if getattr(f.loss, "weight", None) is not None:
         raise ValueError("on_ball: a cross entropy with class weights has no known bound here; leave them out")
@@ -214,7 +226,9 @@ def _refuse_what_is_unknown(f: TorchSmooth) -> None:
                 example = module.eval()(example)
         else:
             where = "" if weighted else " before the first layer with weights"
-            raise ValueError(f"on_ball: no bound is known for the layer {name} = {module}{where}")
+            raise ValueError(
+                f"on_ball: no bound is known for the layer {name} = {module}{where}; known are {_KNOWN}; {_OTHERWISE}"
+            )
 
 
 def _is_class(f: TorchSmooth, targets: Tensor) -> bool:

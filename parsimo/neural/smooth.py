@@ -176,6 +176,11 @@ class TorchSmooth:
             raise ValueError(f"TorchSmooth: weight_decay must be >= 0, got {weight_decay}")
         if iter(data) is data:
             raise TypeError("TorchSmooth: data is an iterator, which can be read only once; pass a list or a loader")
+        if not callable(loss):
+            raise TypeError(
+                f"TorchSmooth: loss must be a function of (outputs, targets), got {loss!r}; pass for example "
+                "torch.nn.functional.cross_entropy"
+            )
         self.view = FlatView.of(module, select)
         self.data = data.in_order() if isinstance(data, TensorBatches) else data
         self.loss = loss
@@ -224,7 +229,7 @@ class TorchSmooth:
         module.eval()
         try:
             for inputs, targets in self.data:
-                outputs = functional_call(module, parameters, (to_device(inputs, x.device),), tie_weights=False)
+                outputs = _outputs(module, parameters, inputs, x)
                 loss = self.loss(outputs, targets.to(x.device))
                 if loss.ndim > 0:
                     raise ValueError(
@@ -237,6 +242,18 @@ class TorchSmooth:
 
     def __repr__(self) -> str:
         return f"TorchSmooth({type(self.view.module).__name__}, {self.view.slices[-1].stop} parameters)"
+
+
+def _outputs(module: nn.Module, parameters: dict[str, Tensor], inputs: Any, x: Tensor) -> Any:
+    try:
+        return functional_call(module, parameters, (to_device(inputs, x.device),), tie_weights=False)
+    except RuntimeError as error:  # asked after the fact: a module may cast its inputs itself
+        if isinstance(inputs, Tensor) and inputs.is_floating_point() and inputs.dtype != x.dtype:
+            raise TypeError(
+                f"TorchSmooth: the inputs have dtype {inputs.dtype}, but the parameters {x.dtype}; cast the data by "
+                f"inputs.to({x.dtype}), or the network by network.to({inputs.dtype})"
+            ) from error
+        raise
 
 
 def to_device(inputs: Any, device: torch.device) -> Any:

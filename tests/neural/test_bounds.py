@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from parsimo.neural import TorchSmooth, on_ball
-from parsimo.problems import ZeroNormProblem, phi
+from parsimo.problems import LeastSquares, ZeroNormProblem, phi
 
 
 def data(*shape: int, classes: int = 3, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -159,10 +159,20 @@ def frozen() -> nn.Module:
     ("network", "loss", "weight_decay", "match"),
     [
         (dense(nn.Sigmoid), functional.cross_entropy, 0.0, "without weight decay .* not coercive"),
-        (dense(nn.Sigmoid), functional.mse_loss, 0.1, "has no known bound; the cross entropy"),
+        (
+            dense(nn.Sigmoid),
+            functional.mse_loss,
+            0.1,
+            "mse_loss.* has no known bound; .*cross_entropy and .*; for another, give",
+        ),
         (dense(nn.Sigmoid), nn.CrossEntropyLoss(weight=torch.ones(3)), 0.1, "class weights"),
         (Branching(), functional.cross_entropy, 0.1, "needs a torch.nn.Sequential, got Branching"),
-        (dense(nn.ELU), functional.cross_entropy, 0.1, "no bound is known for the layer 1 = ELU"),
+        (
+            dense(nn.ELU),
+            functional.cross_entropy,
+            0.1,
+            "layer 1 = ELU.*; known are Linear .*Tanh, ReLU, .*; for another, give f",
+        ),
         (frozen(), functional.cross_entropy, 0.1, "shared or frozen parameters"),
         (
             nn.Sequential(nn.Sigmoid(), nn.Linear(4, 3)),
@@ -195,6 +205,19 @@ def test_what_is_not_known_is_refused(network, loss, weight_decay, match):
     f = TorchSmooth(network.double(), data(*shape), loss, weight_decay=weight_decay)
     with pytest.raises(ValueError, match=match):
         on_ball(f)
+
+
+@pytest.mark.parametrize("f", [LeastSquares(np.eye(2), np.ones(2)), dense(nn.Sigmoid)], ids=["data", "network"])
+def test_what_is_no_loss_of_a_network_is_refused(f):
+    with pytest.raises(
+        TypeError, match=rf"on_ball: f must be the loss of a network, got {type(f).__name__}; pass Torch"
+    ):
+        on_ball(f)
+
+
+def test_a_ball_of_a_ball_is_that_ball():
+    f = smooth("sigmoid")
+    assert on_ball(on_ball(f)).radius == on_ball(f).radius
 
 
 def test_a_level_is_a_number():

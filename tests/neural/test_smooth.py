@@ -109,12 +109,40 @@ def test_exact_threshold_needs_constants_that_a_network_does_not_have(network, d
         ({"weight_decay": -1.0}, ValueError, "weight_decay must be >= 0"),
         ({"select": lambda name, parameter: False}, ValueError, "none of the 4 parameters"),
         ({"module": nn.Sigmoid()}, ValueError, "no trainable parameter"),
+        (
+            {"loss": "ce"},
+            TypeError,
+            "loss must be a function of .*, got 'ce'; pass for example torch.nn.functional.cross",
+        ),
     ],
 )
 def test_bad_arguments(network, data, change, error, words):
     arguments = {"module": network, "data": [data], "loss": LOSS} | change
     with pytest.raises(error, match=words):
         TorchSmooth(**arguments)
+
+
+def test_inputs_of_another_dtype_are_named(network, data):
+    for call in ("value", "grad"):
+        f = TorchSmooth(network, [(data[0].double(), data[1])], LOSS)
+        with pytest.raises(
+            TypeError, match=r"inputs have dtype torch.float64, but the parameters torch.float32; cast"
+        ) as e:
+            getattr(f, call)(f.start())
+        assert "inputs.to(torch.float32), or the network by network.to(torch.float64)" in str(e.value)
+    short = TorchSmooth(network, [(data[0][:, :3], data[1])], LOSS)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):  # nothing to do with dtypes
+        short.value(short.start())
+
+
+class Casting(nn.Sequential):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.float())
+
+
+def test_a_network_may_cast_its_inputs(data):
+    f = TorchSmooth(Casting(nn.Linear(12, 2)), [(data[0].double(), data[1])], LOSS)
+    assert np.isfinite(f.value(f.start()))
 
 
 def test_empty_data(network):
