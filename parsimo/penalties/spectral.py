@@ -62,7 +62,7 @@ class Spectral(Lifted):
 
     def __post_init__(self) -> None:
         check_liftable(self.penalty, "Spectral")
-        shape = tuple(self.shape)
+        shape = (self.shape,) if np.ndim(self.shape) == 0 else tuple(self.shape)
         if len(shape) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
             raise ValueError(f"Spectral: shape must be two positive integers (m, n), got {self.shape!r}")
         object.__setattr__(self, "shape", (int(shape[0]), int(shape[1])))

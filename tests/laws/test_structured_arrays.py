@@ -167,6 +167,8 @@ def test_torch_differentiates_norms_of_every_size(size: float):
         (lambda: Spectral(L1(np.ones(2)), SHAPE), TypeError, "Spectral: the weight of L1 must be one number"),
         (lambda: Spectral(L1(1.0), (4,)), ValueError, r"shape must be two positive integers \(m, n\), got \(4,\)"),
         (lambda: Spectral(L1(1.0), (0, 3)), ValueError, r"shape must be two positive integers"),
+        (lambda: Spectral(L1(1.0), 12), ValueError, r"shape must be two positive integers \(m, n\), got 12"),
+        (lambda: Spectral(L1(1.0), None), ValueError, r"shape must be two positive integers \(m, n\), got None"),
         (lambda: Spectral(L1(1.0), (2.0, 3)), ValueError, r"shape must be two positive integers"),
         (lambda: spectral("L1").prox(np.ones(5), 1.0), ValueError, r"x has shape \(5,\), but must be a matrix of sh"),
         (lambda: spectral("L1").value(np.ones((4, 1))), ValueError, r"x has shape \(4, 1\)"),
