@@ -96,10 +96,13 @@ def polish(
         raise ValueError(f"polish: max_moves must be an integer >= 0, got {max_moves}")
     seconds = math.inf if time_limit is None else check_number(time_limit, "polish: time_limit")
     f, g = problem.f, plain_penalty(problem)
-    if not (hasattr(g, "terms") and hasattr(g, "slopes")) or getattr(f, "coordinate_curvature", None) is None:
+    lacking = [(g, name) for name in ("terms", "slopes") if not hasattr(g, name)]
+    lacking += [(f, "coordinate_curvature")] * (getattr(f, "coordinate_curvature", None) is None)
+    if lacking:
+        owners = [f"{type(problem if part is None else part).__name__} gives no {name}" for part, name in lacking]
         raise TypeError(
-            f"polish: needs a separable penalty with terms and slopes and an f with coordinate_curvature, but "
-            f"{type(problem).__name__} has R = {g!r} and f = {f!r}"
+            "polish: needs a separable penalty with terms and slopes and an f with coordinate_curvature, but "
+            f"{', '.join(owners)}; add what is missing, or take certify(problem, x), which leaves moves out"
         )
     plain = Composite(f, g)
     start, before, made = time.perf_counter(), plain.value(x), list[Move]()

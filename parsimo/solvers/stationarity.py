@@ -180,7 +180,9 @@ class _Point:
                     f"certify: bound must be a number, or an object with `lower` and `source`, got {bound!r}"
                 )
             lower = float(lower)
-            if math.isnan(lower) or lower > self.objective + 1e-6 * self._scales[1]:
+            if math.isnan(lower):
+                raise ValueError("certify: bound is not a number (NaN); pass a proven lower bound, or leave it out")
+            if lower > self.objective + 1e-6 * self._scales[1]:
                 raise ValueError(
                     f"certify: bound={lower} is no lower bound, since x attains {self.objective}; "
                     "pass a bound of this very problem"

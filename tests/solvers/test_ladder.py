@@ -368,8 +368,9 @@ def test_a_bound_above_the_objective_is_refused():
     x = np.array([4 / 3, 0.0, 0.0])
     with pytest.raises(ValueError, match="no lower bound"):
         ps.certify(table(), x, bound=1.4)
-    with pytest.raises(ValueError, match="no lower bound"):
-        ps.certify(table(), x, bound=math.nan)
+    for missing in (math.nan, SimpleNamespace(lower=math.nan, source="a search")):
+        with pytest.raises(ValueError, match=r"^certify: bound is not a number \(NaN\); pass a proven lower bound, or"):
+            ps.certify(table(), x, bound=missing)
     with pytest.raises(TypeError, match="bound must be a number, or an object with `lower` and `source`, got 'x'"):
         ps.certify(table(), x, bound="x")
     above = ps.certify(table(), x, bound=4 / 3 + 1e-7)  # off by rounding: worth no more than that

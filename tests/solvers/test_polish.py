@@ -201,8 +201,28 @@ def test_wrong_arguments():
     with pytest.raises(ValueError, match="inside the domain"):
         ps.polish(ps.Composite(ps.LeastSquares(TABLE, TARGET), ps.Box(-1.0, 1.0)), np.full(3, 2.0))
     clusters = ps.ClusteringProblem(ps.LeastSquares(TABLE, TARGET), 0.5, 2)
-    with pytest.raises(TypeError, match="separable penalty"):
+    with pytest.raises(TypeError, match=r"separable penalty .*, but ClusteringProblem gives no terms, Cl"):
         ps.polish(clusters, np.array([0.0, 1.0, 2.0]))
     f = SimpleNamespace(value=lambda x: 0.0, grad=lambda x: 0 * x, value_and_grad=lambda x: (0.0, 0 * x), lipschitz=1.0)
-    with pytest.raises(TypeError, match="coordinate_curvature"):
+    with pytest.raises(
+        TypeError, match="but SimpleNamespace gives no coordinate_curvature; add what is missing, or take"
+    ):
         ps.polish(ps.Composite(f, ps.L1(1.0)), np.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("g", "lacking"),
+    [
+        (ps.Group(ps.L1(1.0), np.zeros(3, dtype=int)), "Group gives no terms, Group gives no slopes"),
+        (ps.Spectral(ps.L1(1.0), (3, 1)), "Spectral gives no terms, Spectral gives no slopes"),
+        (ps.ZeroNormBall(2), "ZeroNormBall gives no terms, ZeroNormBall gives no slopes"),
+    ],
+)
+def test_what_is_missing_is_named_without_its_numbers(g: Any, lacking: str):
+    problem = ps.Composite(ps.LeastSquares(TABLE, TARGET), g)
+    with pytest.raises(
+        TypeError, match=rf", but {lacking}; add what is missing, or take certify\(problem, x\)"
+    ) as error:
+        ps.polish(problem, np.zeros(3))
+    assert "array(" not in str(error.value)
+    assert ps.certify(problem, np.zeros(3))[R.COORDINATEWISE].holds is not False  # what the message points to
