@@ -94,9 +94,10 @@ def solve(
     KeyboardInterrupt
         If it comes before the first iteration, when there is no point to return yet.
     """
-    for name in ("init", "step", "measures", "merit", "notes"):
-        if not hasattr(solver, name) or isinstance(solver, type):
-            raise TypeError(f"solve: {solver!r} is not a solver object; pass for example ProximalADMM()")
+    missing = [name for name in ("init", "step", "measures", "merit", "notes") if not hasattr(solver, name)]
+    if missing or isinstance(solver, type):
+        lacks = f"it lacks {', '.join(missing)}" if missing else "it is a class"
+        raise TypeError(f"solve: {solver!r} is not a solver object: {lacks}; pass for example ProximalADMM()")
     if isinstance(problem, type):
         raise TypeError(f"solve: {problem.__name__} is a class; pass an object of it")
     for name in ("f", "prox", "given", "auxiliary"):

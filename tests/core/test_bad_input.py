@@ -75,8 +75,17 @@ class NoCertificate:
         (lambda: solve(x0=np.ones(2, dtype=np.float32)), TypeError, "x0 has dtype float32, but the data of f has"),
         (lambda: solve(x0=["a", "b"]), TypeError, "x0 must hold real numbers"),
         # solve
-        (lambda: solve(solver=ProximalADMM), TypeError, r"ProximalADMM.*is not a solver object; pass for example"),
-        (lambda: solve(solver=None), TypeError, "None is not a solver object"),
+        (
+            lambda: solve(solver=ProximalADMM),
+            TypeError,
+            r"ProximalADMM.*is not a solver object: it is a class; pass for",
+        ),
+        (
+            lambda: solve(solver=None),
+            TypeError,
+            "None is not a solver object: it lacks init, step, measures, merit, notes",
+        ),
+        (lambda: solve(solver=NoMerit()), TypeError, "is not a solver object: it lacks merit, notes; pass for example"),
         (lambda: solve(problem=F), TypeError, r"LeastSquares is not a problem: it lacks f; wrap f and g"),
         (lambda: solve(problem=mpec()), TypeError, r"MPEC is not a problem.*penalize\(\) or eliminate\(\)"),
         (lambda: solve(problem=ps.ZeroNormProblem), TypeError, "ZeroNormProblem is a class; pass an object of it"),
@@ -95,6 +104,15 @@ def solve(problem: Any = None, solver: Any = ProximalGradient(), **keywords: Any
 
 def mpec() -> Any:
     return ps.ZeroNormProblem(F, 1.0).to_mpec(ps.phi.mcp())
+
+
+class NoMerit:
+    def init(self, problem: Any, x0: np.ndarray) -> Any: ...
+
+    def step(self, problem: Any, state: Any) -> Any: ...
+
+    def measures(self, state: Any) -> dict[str, float]:
+        return {"residual": 0.0}
 
 
 class NotADataclass:
