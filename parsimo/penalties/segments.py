@@ -73,7 +73,10 @@ class Segments:
             If x has another shape than the labels, and is not flat.
         """
         if tuple(x.shape) not in (self.shape, self.ids.shape):
-            raise ValueError(f"Group: x has shape {tuple(x.shape)}, but the labels have {self.shape}")
+            raise ValueError(
+                f"Group: x has shape {tuple(x.shape)}, but the labels have {self.shape}; give one label for each "
+                "coordinate"
+            )
         return array_namespace(x).reshape(x, (-1,))
 
     def sums(self, values: Array) -> Array:

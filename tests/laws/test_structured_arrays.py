@@ -156,7 +156,11 @@ def test_torch_differentiates_norms_of_every_size(size: float):
         (lambda: Group(L1(1.0), LABELS, np.ones(3)), ValueError, r"weights must have shape \(2,\).*, got \(3,\)"),
         (lambda: Group(L1(1.0), LABELS, 2.0), ValueError, r"weights must have shape \(2,\).*, got \(\)"),
         (lambda: Group(L1(1.0), LABELS, -FACTORS), ValueError, "Group: weights must be a finite number >= 0"),
-        (lambda: group("L1").prox(np.ones(5), 1.0), ValueError, r"x has shape \(5,\), but the labels have \(4,\)"),
+        (
+            lambda: group("L1").prox(np.ones(5), 1.0),
+            ValueError,
+            r"x has shape \(5,\), but the labels have \(4,\); give one",
+        ),
         (lambda: group("L1").prox(np.ones((2, 2)), 1.0), ValueError, r"x has shape \(2, 2\), but the labels"),
         (lambda: group("L1").value(np.ones(3)), ValueError, r"x has shape \(3,\)"),
         (lambda: group("L1").subdiff_distance(V, np.ones(3)), ValueError, r"x has shape \(3,\)"),
