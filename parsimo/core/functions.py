@@ -23,7 +23,8 @@ class Smooth(Protocol):
       f + m|x|^2/2 convex;
     * `coordinate_lipschitz` and `coordinate_curvature`, the constants of the exactness theorems;
     * `coordinate_curvature_is_exact`, True when f is quadratic along each coordinate with that curvature;
-    * `hessian(x, rows, columns)`, a block of second derivatives, every row where rows is None;
+    * `hessian(x, rows, columns)`, the second derivatives d_i d_j f(x), i in rows and j in columns, as an array like x
+      of shape (len(rows), len(columns)); rows and columns are sequences of int, and rows None means all n of them;
     * `strong_convexity`, a proven m with f - m|x|^2/2 convex, and `lower_bound`, a proven bound f(x) >= it;
     * `start()`, a starting point where the shape of x is known.
     """
