@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import time
@@ -54,7 +55,7 @@ class _Outcome:
 def check_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Only checks of this number or function, or whose name contains this; default all."),
+        typer.Argument(help="Only checks of this number or function, or with this in their name; default all."),
     ] = None,
     trials: Annotated[
         int | None, typer.Option("--trials", min=1, help="Of each check; by default each has its own number.")
@@ -67,12 +68,14 @@ def check_command(
     outcomes: list[_Outcome] = []
     with one_line_errors():
         chosen = _chosen(names or [])
+        if only_list and json_file is not None:
+            raise ValueError(f"--list runs no check, so that --json {json_file} would be empty; leave out one of them")
         if only_list:
             rows = [[str(check.number), check.name, check.function_name] for check in chosen]
             show_table(f"{len(chosen)} theory checks", ("no.", "claim", "function"), rows, left=3)
             raise typer.Exit()
-        if json_file is not None and not json_file.parent.is_dir():
-            raise FileNotFoundError(f"--json {json_file}: there is no folder {json_file.parent}; create it first")
+        if json_file is not None:
+            _check_writable(json_file)
         interrupted = False
         with progress("checks", len(chosen)) as advance:
             try:
@@ -81,11 +84,9 @@ def check_command(
                     advance(None)
             except KeyboardInterrupt:
                 interrupted = True
-        if json_file is not None:
-            with replace_when_written(json_file) as temporary:
-                temporary.write_text(json.dumps([outcome.report for outcome in outcomes], indent=2) + "\n")
     failed = [outcome for outcome in outcomes if not outcome.evidence.holds]
-    show_table(f"theory checks, seed {seed}", _COLUMNS, [outcome.row for outcome in outcomes], left=2)
+    title = f"theory checks, seed {seed}; a check holds where its worst margin is not negative"
+    show_table(title, _COLUMNS, [outcome.row for outcome in outcomes], left=2)
     for outcome in failed:
         typer.echo(str(outcome.evidence))
     held, seconds = len(outcomes) - len(failed), sum(outcome.seconds for outcome in outcomes)
@@ -93,8 +94,18 @@ def check_command(
     if interrupted:
         summary += f"; interrupted, {len(chosen) - len(outcomes)} not run"
     console.print(summary, highlight=False, soft_wrap=True)
+    if json_file is not None:
+        with one_line_errors(), replace_when_written(json_file) as temporary:
+            temporary.write_text(json.dumps([outcome.report for outcome in outcomes], indent=2) + "\n")
     if interrupted or failed:
         raise typer.Exit(130 if interrupted else 1)
+
+
+def _check_writable(file: Path) -> None:
+    if file.is_dir():
+        raise IsADirectoryError(f"--json {file}: that is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"--json {file}: there is no folder {file.parent}; create it first")
 
 
 def _run(chosen: Sequence[Check], seed: int, trials: int | None) -> Iterator[_Outcome]:
@@ -117,9 +128,16 @@ def _chosen(names: Sequence[str]) -> list[Check]:
     checks = standard_checks()
     for name in names:
         if not any(_selects(name, check) for check in checks):
-            raise ValueError(f"no check has the number, function or name {name!r}; parsimo check --list shows them all")
+            known = {word for check in checks for word in (check.name, check.function_name, *check.name.split())}
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+            raise ValueError(
+                f"no check has the number, function or name {name!r}; {hint}parsimo check --list shows them all"
+            )
     return [check for check in checks if not names or any(_selects(name, check) for name in names)]
 
 
 def _selects(name: str, check: Check) -> bool:
-    return check.number == int(name) if name.isdecimal() else name in check.name or name == check.function_name
+    if name.isdecimal():
+        return check.number == int(name)
+    return name.lower() in check.name.lower() or name == check.function_name

@@ -90,8 +90,16 @@ def test_selection(checks: Any, names: tuple[Any, ...], expected: list[str]):
 def test_a_name_that_selects_nothing_is_an_error(checks: Any, name: str):
     ran = invoke("two of a", name)
     assert ran.exit_code == 2
-    assert f"no check has the number, function or name '{name}'; parsimo check --list shows them all" in ran.output
+    said = " ".join(ran.output.split())
+    assert f"no check has the number, function or name '{name}'; " in said
+    assert said.endswith("parsimo check --list shows them all")
+    assert ("did you mean 'one of a'" in said) is (name == "one of b")
     assert RUNS == []
+
+
+def test_upper_and_lower_case_are_one(checks: Any):
+    assert invoke("ONE of A").exit_code == 0
+    assert [name for name, _, _ in RUNS] == ["one of a"]
 
 
 def test_seed_and_trials_reach_the_checks(checks: Any):
@@ -137,6 +145,32 @@ def test_json_into_a_missing_folder_is_refused_before_anything_runs(checks: Any,
     assert ran.exit_code == 2
     assert "there is no folder" in ran.output
     assert RUNS == []
+
+
+def test_json_into_a_folder_or_with_a_list_is_refused_before_anything_runs(checks: Any, tmp_path: Any):
+    for arguments, message in (
+        ((tmp_path,), "that is a folder"),
+        ((tmp_path / "evidence.json", "--list"), "--list runs no check"),
+    ):
+        ran = invoke("--json", *arguments)
+        assert ran.exit_code == 2
+        assert message in ran.output
+    assert RUNS == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_table_is_shown_even_where_the_file_cannot_be_written(checks: Any, tmp_path: Any):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    def vanishing(rng: Any) -> Evidence:
+        folder.rmdir()
+        return made("vanishing", 0.5)
+
+    checks(Check(1, "vanishing", vanishing))
+    ran = invoke("--json", folder / "evidence.json")
+    assert ran.exit_code == 2
+    assert "1 of 1 checks hold" in ran.output
 
 
 def test_ctrl_c_keeps_and_writes_what_is_done(checks: Any, tmp_path: Any):
