@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from parsimo.problems import LeastSquares, ZeroNormProblem
-from parsimo.problems.exact_penalty import PenalizedMPEC
+from parsimo.problems.exact_penalty import PenalizedMPEC, exactness_of
 from parsimo.problems.mpec import MPEC, zero_where_better
 from parsimo.problems.phi import Phi, mcp
 from parsimo.problems.surrogate import SurrogateProblem
@@ -25,6 +26,7 @@ __all__ = ["CHECKS", "check_reformulation"]
 
 _LARGEST = 12  # variables up to which global minima are found
 _RESOLVED = 1e-11  # to which minima are found, relative to the objective at 0 and the weights
+_STATED = 1e-9  # of numbers that a link states of itself, relative
 _AT_A_POINT = 1e-8  # of values at one point, relative to the terms they are made of
 
 
@@ -39,9 +41,17 @@ def check_reformulation(
 ) -> Evidence:
     """Zero-norm problem, MPEC, penalized MPEC and surrogate agree.
 
-    At random points, for every problem: the MPEC and the penalized MPEC have at (x, lift(x)) the value of the zero-norm
-    problem, and the lift is feasible; the surrogate is the penalized MPEC at its best w, at most its value at any other
-    w, and at most the zero-norm objective; and the zeroing test raises neither objective.
+    The problem that is given is tried itself, with those that it was derived from and those that its own methods derive
+    from it.
+
+    At random points, for every problem: all have one f; the MPEC and the penalized MPEC have at (x, lift(x)) the value
+    of the zero-norm problem, and the lift is feasible; the penalized MPEC is the MPEC and rho times its
+    complementarity, and its l1 problem in x differs from it by a constant; the surrogate, also as the sum of its f and
+    its g, is the penalized MPEC at its best w, at most its value at any other w, and at most the zero-norm objective;
+    and the zeroing test raises neither objective.
+
+    What is stated of exactness is derived once more from f, weight, phi and rho: the flat point phi'(1-) / rho, the
+    least threshold that a theorem proves, and whether rho exceeds it.
 
     In up to 12 variables, for convex f, all global minimizers of the four problems are found: the minima are one
     number, and each minimizer of one problem attains that of the zero-norm problem. Where rho is too small, the
@@ -50,7 +60,7 @@ def check_reformulation(
     Parameters
     ----------
     problem : ZeroNormProblem, MPEC, PenalizedMPEC or SurrogateProblem
-        With numpy data. Of a later link, its own phi and rho are used.
+        With numpy data. Of a later link, its own phi and rho are used, and itself.
     trials : int
         Random points.
     phi : Phi, optional
@@ -72,9 +82,9 @@ def check_reformulation(
     """
     require_trials(trials, tolerance)
     rng = np.random.default_rng(rng)
-    penalized = _penalized(problem, phi, rho)
-    zero_norm, n = penalized.mpec.problem, int(math.prod(penalized.f.shape))
-    reason = _why_not_global(zero_norm.f, n, radius)
+    chain = _chain_of(problem, phi, rho)
+    penalized = chain.penalized
+    reason = _why_not_global(chain, radius)
     outcome = Trials(
         f"zero norm, MPEC, penalty and surrogate agree for {penalized.phi!r}; {penalized.exactness}",
         "docs/theory.md, Proposition 2.2, (2.2) and section 3",
@@ -82,70 +92,116 @@ def check_reformulation(
         if reason
         else "all global minimizers, proved by branch and bound; random points",
     )
+    _add_exactness(outcome, penalized)
     for _ in range(trials):
-        _add_point(outcome, penalized, rng)
-    if not reason:
-        _add_minimizers(outcome, penalized, radius, tolerance)
+        _add_point(outcome, chain, rng)
+    if not reason and outcome.evidence().holds:  # else the minimizers say nothing new
+        _add_minimizers(outcome, chain, radius, tolerance)
     return outcome.evidence()
 
 
-def _penalized(problem: Any, phi: Phi | None, rho: Any) -> PenalizedMPEC:
-    if isinstance(problem, ZeroNormProblem):
-        problem = problem.to_mpec(mcp() if phi is None else phi)
-    if isinstance(problem, MPEC):
-        problem = problem.penalize(rho)
-    if isinstance(problem, SurrogateProblem):
-        problem = problem.penalized
-    if not isinstance(problem, PenalizedMPEC):
-        raise TypeError(f"check_reformulation: needs a ZeroNormProblem or a link of its chain, got {problem!r}")
-    return problem
+@dataclass(frozen=True)
+class _Chain:
+    """The four problems: the given one as it is, those before it that it keeps, and those that are derived from it."""
+
+    problem: ZeroNormProblem
+    mpec: MPEC
+    penalized: PenalizedMPEC
+    surrogate: SurrogateProblem
 
 
-def _why_not_global(f: Any, n: int, radius: float | None) -> str:
+def _chain_of(given: Any, phi: Phi | None, rho: Any) -> _Chain:
+    if isinstance(given, SurrogateProblem):
+        penalized, surrogate = given.penalized, given
+    else:
+        link = given
+        if isinstance(link, ZeroNormProblem):
+            link = link.to_mpec(mcp() if phi is None else phi)
+        if isinstance(link, MPEC):
+            link = link.penalize(rho)
+        if not isinstance(link, PenalizedMPEC):
+            raise TypeError(f"check_reformulation: needs a ZeroNormProblem or a link of its chain, got {given!r}")
+        penalized, surrogate = link, link.eliminate()
+    return _Chain(penalized.mpec.problem, penalized.mpec, penalized, surrogate)
+
+
+def _why_not_global(chain: _Chain, radius: float | None) -> str:
     """Why no global minimum can be proved; empty where it can."""
+    n = math.prod(chain.problem.f.shape)
     if n > _LARGEST:
         return f"{n} variables are more than {_LARGEST}"
-    if not getattr(f, "convex", False):
-        return f"{f!r} is not known to be convex"
-    if radius is None and not has_bounded_level_sets(f):
-        return f"{f!r} is not least squares of full column rank, and no radius is given"
+    for f in (chain.problem.f, chain.penalized.f, chain.surrogate.f):
+        if not getattr(f, "convex", False):
+            return f"{f!r} is not known to be convex"
+        if radius is None and not has_bounded_level_sets(f):
+            return f"{f!r} is not least squares of full column rank, and no radius is given"
     return ""
 
 
-def _add_point(outcome: Trials, penalized: PenalizedMPEC, rng: np.random.Generator) -> None:
+def _add_exactness(outcome: Trials, penalized: PenalizedMPEC) -> None:
+    """What the link states of its rho, against what f, weight and phi say of it."""
+    problem, stated = penalized.mpec.problem, penalized.exactness
+    proved = exactness_of(problem.f, problem.weight, penalized.phi, penalized.rho)
+    case = "penalized.exactness  # {0} is {1!r}, but follows from f, weight, phi and rho as {2!r}"
+    for name in ("rho", "flat_point", "threshold"):
+        said, found = getattr(stated, name), getattr(proved, name)
+        if said is None or found is None:
+            margin = 0.0 if said is found else -1.0
+        else:
+            margin = _STATED - abs(said - found) / abs(found) if found else -abs(said)
+        outcome.add(margin, case.format(name, said, found))
+    outcome.add(0.0 if stated.exact == proved.exact else -1.0, case.format("exact", stated.exact, proved.exact))
+
+
+def _add_point(outcome: Trials, chain: _Chain, rng: np.random.Generator) -> None:
     """What holds at every point, whatever rho is."""
-    mpec, surrogate = penalized.mpec, penalized.eliminate()
+    problem, mpec, penalized, surrogate = chain.problem, chain.mpec, chain.penalized, chain.surrogate
     shape, a = penalized.f.shape, penalized.exactness.flat_point
     x = a * rng.normal(size=shape) * 10 ** rng.uniform(-1, 1) * rng.integers(0, 2, size=shape)
-    w, lifted, best = rng.random(shape), mpec.lift(x), penalized.auxiliary(x)
-    exact, least = mpec.problem.value(x), surrogate.value(x)
-    rounding = _AT_A_POINT * (abs(float(penalized.f.value(x))) + float(np.sum(mpec.problem.weight * np.ones(shape))))
-    at = f"x = np.array({x.tolist()})"
-    outcome.add(rounding - abs(mpec.value(x, lifted) - exact), f"{at}; mpec.value(x, mpec.lift(x)) - problem.value(x)")
-    outcome.add(-abs(mpec.complementarity(x, lifted)), f"{at}; mpec.complementarity(x, mpec.lift(x))")
-    outcome.add(float(np.minimum(lifted, 1 - lifted).min()), f"{at}; mpec.lift(x)")
-    outcome.add(
-        rounding - abs(penalized.value(x, lifted) - exact), f"{at}; penalized.value(x, mpec.lift(x)) - problem.value(x)"
+    w, zero, lifted, best = rng.random(shape), np.zeros(shape), mpec.lift(x), surrogate.auxiliary(x)
+    f, f_0, exact, least, at_w = (
+        float(value)
+        for value in (
+            *map(problem.f.value, (x, zero)),
+            *(link.value(x) for link in (problem, surrogate)),
+            penalized.value(x, w),
+        )
     )
-    outcome.add(
-        rounding - abs(penalized.value(x, best) - least),
-        f"{at}; penalized.value(x, penalized.auxiliary(x)) - surrogate.value(x)",
-    )
-    outcome.add(
-        rounding + penalized.value(x, w) - least,
-        f"{at}; w = np.array({w.tolist()}); penalized.value(x, w) - surrogate.value(x)",
-    )
-    outcome.add(rounding + exact - least, f"{at}; problem.value(x) - surrogate.value(x)")
+    weight = problem.weight * np.ones(shape)
+    rounding = _AT_A_POINT * (abs(f) + float(weight.sum()))
+    rounding_at_w = rounding + _AT_A_POINT * (abs(f_0) + abs(at_w))
+    at, with_w = (f"x = np.array({x.tolist()}); {also}" for also in ("", f"w = np.array({w.tolist()}); "))
+
+    def vanishes(difference: float, expression: str) -> None:
+        outcome.add(rounding - abs(difference), at + expression)
+
+    vanishes(penalized.f.value(x) - f, "penalized.f.value(x) - problem.f.value(x)")
+    vanishes(surrogate.f.value(x) - f, "surrogate.f.value(x) - problem.f.value(x)")
+    vanishes(mpec.value(x, lifted) - exact, "mpec.value(x, mpec.lift(x)) - problem.value(x)")
+    vanishes(penalized.value(x, lifted) - exact, "penalized.value(x, mpec.lift(x)) - problem.value(x)")
+    vanishes(penalized.value(x, best) - least, "penalized.value(x, surrogate.auxiliary(x)) - surrogate.value(x)")
+    vanishes(penalized.value(x) - least, "penalized.value(x) - surrogate.value(x)")
+    vanishes(f + surrogate.g.value(x) - least, "problem.f.value(x) + surrogate.g.value(x) - surrogate.value(x)")
+    outcome.add(-abs(mpec.complementarity(x, lifted)), f"{at}mpec.complementarity(x, mpec.lift(x))")
+    outcome.add(float(np.minimum(lifted, 1 - lifted).min()), f"{at}mpec.lift(x)")
+    outcome.add(rounding + exact - least, f"{at}problem.value(x) - surrogate.value(x)")
+    outcome.add(rounding + at_w - least, f"{with_w}penalized.value(x, w) - surrogate.value(x)")
+
+    added = penalized.rho * float((weight * (1 - w) * np.abs(x)).sum())
+    case = f"{with_w}penalized.value(x, w) - mpec.value(x, w)  # rho times the weighted complementarity is {added!r}"
+    outcome.add(rounding_at_w - abs(at_w - mpec.value(x, w) - added), case)
+    in_x = at_w - f - (penalized.value(zero, w) - f_0)
+    case = f"{with_w}penalized.given(w).value(x)  # the part of the penalty that depends on x is {in_x!r}"
+    outcome.add(rounding_at_w - abs(penalized.given(w).value(x) - in_x), case)
+
     zeroed, _ = zero_where_better(surrogate, x)
-    outcome.add(least - surrogate.value(zeroed), f"{at}; zero_where_better(surrogate, x)")
-    outcome.add(
-        rounding + exact - mpec.problem.value(zeroed), f"{at}; problem.value(zero_where_better(surrogate, x)[0])"
-    )
+    outcome.add(least - surrogate.value(zeroed), f"{at}zero_where_better(surrogate, x)")
+    outcome.add(rounding + exact - problem.value(zeroed), f"{at}problem.value(zero_where_better(surrogate, x)[0])")
 
 
-def _add_minimizers(outcome: Trials, penalized: PenalizedMPEC, radius: float | None, tolerance: float) -> None:
+def _add_minimizers(outcome: Trials, chain: _Chain, radius: float | None, tolerance: float) -> None:
     """Minima and minimizers of all four problems."""
-    zero_norm = penalized.mpec.problem
+    zero_norm, surrogate = chain.problem, chain.surrogate
     at_zero, dearest = float(zero_norm.value(np.zeros(zero_norm.f.shape))), float(np.max(zero_norm.weight))
     size = abs(at_zero) + dearest
     # minima differ by a few weights at most, and by no more than 0 loses; the search takes its gap relative to 1 + |F|
@@ -158,17 +214,16 @@ def _add_minimizers(outcome: Trials, penalized: PenalizedMPEC, radius: float | N
         bound, points = global_minimizers(zero_norm, radius, gap)
         least, minimizers = bound.value, list(points)
     allowed = 10 * gap * (1 + max(size, abs(least)))
-    surrogate = penalized.eliminate()
     for x in minimizers:
         outcome.add(allowed + least - surrogate.value(x), f"surrogate.value(np.array({x.tolist()}))")
-    for name, link in (("mpec", penalized.mpec), ("penalized", penalized), ("surrogate", surrogate)):
+    for name, link in (("mpec", chain.mpec), ("penalized", chain.penalized), ("surrogate", surrogate)):
         try:
             bound, points = global_minimizers(link, radius, gap)
         except NotConcaveError as error:  # no link of the chain has such terms
             outcome.add(-math.inf, f"global_minimizers({name})  # {error}")
             continue
         of_x = f"np.array({bound.x.tolist()})"
-        attained = "mpec.value(x, mpec.lift(x))" if link is penalized.mpec else f"{name}.value(x)"
+        attained = "mpec.value(x, mpec.lift(x))" if link is chain.mpec else f"{name}.value(x)"
         case = f"x = {of_x}; {attained}  # {bound.value!r}, but the zero norm has its minimum at {least!r}"
         outcome.add(allowed - abs(bound.value - least), case)
         for x in points:

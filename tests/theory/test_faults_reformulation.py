@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from planting import altered
 
 import parsimo as ps
-from parsimo.penalties import MCP
+from parsimo.penalties import L1, MCP, ZeroNorm
 from parsimo.problems import phi
 from parsimo.problems.exact_penalty import PenalizedMPEC
 from parsimo.problems.mpec import MPEC
@@ -162,3 +163,68 @@ def test_the_hypotheses_say_what_was_done():
     assert not check_reformulation(problem(), phi=phi.log(), rho=0.1).holds
     with pytest.raises(TypeError, match="check_reformulation: needs a ZeroNormProblem or a link of its chain"):
         check_reformulation(ps.Composite(problem().f, MCP(1.0, 1.0)))
+
+
+# ---- the link that is given, not one that is derived anew
+
+
+class CheaperInX(PenalizedMPEC):
+    def given(self, u: np.ndarray) -> L1:
+        return L1(0.9 * super().given(u).weight)
+
+
+def altered_links(n: int) -> dict[str, Any]:
+    base = problem(n, weight=0.5)
+    penalized = base.to_mpec(phi.mcp()).penalize("exact")
+    surrogate, stated = penalized.eliminate(), penalized.exactness
+    shifted = ps.LeastSquares(base.f.design.A, base.f.targets + 5)
+    fields = (penalized.f, penalized.weight, penalized.phi, stated, penalized.mpec)
+    thrice = {"rho": 3 * stated.rho, "flat_point": stated.flat_point / 3}
+    return {
+        "surrogate: another g": replace(surrogate, g=L1(1.0)),
+        "surrogate: g of another weight": replace(surrogate, g=MCP(1.0, stated.flat_point)),
+        "surrogate: g of another flat point": replace(surrogate, g=MCP(0.5, 1.01 * stated.flat_point)),
+        "surrogate: g not penalized": replace(surrogate, g=ZeroNorm(0.5)),
+        "surrogate: another f": replace(surrogate, f=shifted),
+        "penalized: another f": replace(penalized, f=shifted),
+        "penalized: another weight": replace(penalized, weight=0.6),
+        "penalized: another l1 problem": CheaperInX(*fields),
+        "stated: a lower threshold": replace(
+            penalized, exactness=replace(stated, threshold=1e-6 * stated.threshold, **thrice)
+        ),
+        "stated: a higher threshold": replace(penalized, exactness=replace(stated, threshold=2 * stated.threshold)),
+        "stated: no threshold": replace(penalized, exactness=replace(stated, threshold=None)),
+        "stated: another rho": replace(penalized, exactness=replace(stated, rho=3 * stated.rho)),
+        "stated: another flat point": replace(penalized, exactness=replace(stated, flat_point=stated.flat_point / 3)),
+    }
+
+
+@pytest.mark.parametrize("n", [4, 30], ids=["with global minima", "random points alone"])
+@pytest.mark.parametrize("name", altered_links(4))
+def test_the_link_that_is_given_is_judged(name: str, n: int):
+    link = altered_links(n)[name]
+    links = [link, link.eliminate()] if isinstance(link, PenalizedMPEC) else [link]
+    for each in links:
+        evidence = check_reformulation(each)
+        assert evidence.verdict == "fails", evidence
+        penalized = getattr(each, "penalized", each)
+        surrogate = each if penalized is not each else each.eliminate()
+        mpec = penalized.mpec
+        names = {"penalized": penalized, "surrogate": surrogate, "mpec": mpec, "problem": mpec.problem, "np": np}
+        exec(evidence.worst_case, names)  # it can be pasted
+
+
+def test_a_surrogate_is_judged_by_its_minimizers_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reformulation, "_add_point", lambda *arguments: None)
+    penalized = problem(weight=0.5).to_mpec(phi.mcp()).penalize("exact")
+    surrogate = penalized.eliminate()
+    assert check_reformulation(surrogate).holds
+    assert check_reformulation(replace(surrogate, g=MCP(0.4, surrogate.g.flat_point))).verdict == "fails"
+
+
+def test_a_link_with_a_larger_rho_that_says_so_holds():
+    penalized = problem().to_mpec(phi.mcp()).penalize("exact")
+    stated = penalized.exactness
+    larger = replace(penalized, exactness=replace(stated, rho=3 * stated.rho, flat_point=stated.flat_point / 3))
+    for link in (larger, larger.eliminate(), replace(larger.eliminate(), g=MCP(1.0, larger.exactness.flat_point))):
+        assert check_reformulation(link).holds
