@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from plain_solver import Plain, State
 
 import parsimo as ps
 from parsimo.core.functions import Zero
@@ -16,40 +17,6 @@ from parsimo.theory_checks import check_solver
 from parsimo.theory_checks.oracles.convex import convex_minimum
 from parsimo.theory_checks.oracles.plain import plain_minimum
 from parsimo.theory_checks.solvers import random_problem
-
-
-@dataclass(frozen=True)
-class State:
-    x: np.ndarray
-    u: Any
-    step_size: float
-    residual: float
-
-    @property
-    def point(self) -> np.ndarray:
-        return self.x
-
-
-@dataclass(frozen=True)
-class Plain:
-    """Proximal gradient, as a user might write it."""
-
-    def init(self, problem: Any, x0: np.ndarray) -> State:
-        return State(x0, problem.auxiliary(x0), 0.9 / problem.f.lipschitz, np.inf)
-
-    def step(self, problem: Any, state: State) -> State:
-        t = state.step_size
-        x, u = problem.prox(state.x - t * problem.f.grad(state.x), t, state.u)
-        return replace(state, x=x, u=u, residual=float(np.linalg.norm(x - state.x)) / t)
-
-    def measures(self, state: State) -> dict[str, float]:
-        return {"residual": state.residual}
-
-    def merit(self, problem: Any, state: State) -> float:
-        return problem.value(state.x, state.u)
-
-    def notes(self, state: State) -> tuple[str, ...]:
-        return ()
 
 
 class WrongProxStep(Plain):
