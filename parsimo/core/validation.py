@@ -101,13 +101,13 @@ def check_step(v: Any, step_size: Any, owner: str) -> Array:
     Raises
     ------
     ValueError
-        If a step is not positive, or steps are an array of another shape than v.
+        If a step is not positive and finite, or steps are an array of another shape than v.
     TypeError
         If v is not numeric.
     """
-    positive = step_size > 0
+    positive = (step_size > 0) & (step_size < math.inf)
     if not (positive if isinstance(positive, bool) else bool(array_namespace(positive).all(positive))):
-        raise ValueError(f"{owner}: step_size must be > 0, got {step_size}")
+        raise ValueError(f"{owner}: step_size must be > 0 and finite, got {step_size}")
     v = as_float_array(v, f"{owner}: v", keep_graph=True)
     _check_fits(step_size, v, f"{owner}: step_size", "v")
     return v

@@ -23,14 +23,16 @@ ALL = {**{name: make(0.7) for name, make in MAKERS.items()}, **STRUCTURED}
 @pytest.mark.parametrize("name", ALL)
 def test_a_step_that_is_not_positive(name: str):
     g = ALL[name]
-    with pytest.raises(ValueError, match=f"^{type(g).__name__}.prox: step_size must be > 0, got -1"):
+    with pytest.raises(ValueError, match=f"^{type(g).__name__}.prox: step_size must be > 0 and finite, got -1"):
         g.prox(np.ones(3), -1.0)
+    with pytest.raises(ValueError, match=f"^{type(g).__name__}.prox: step_size must be > 0 and finite, got inf"):
+        g.prox(np.ones(3), math.inf)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_step_of_all_minimizers(name: str):
     g, v = ALL[name], np.ones(3) if name in STRUCTURED else 1.0
-    with pytest.raises(ValueError, match=f"^{type(g).__name__}.prox_set: step_size must be > 0, got -1"):
+    with pytest.raises(ValueError, match=f"^{type(g).__name__}.prox_set: step_size must be > 0 and finite, got -1"):
         g.prox_set(v, -1.0)
 
 
