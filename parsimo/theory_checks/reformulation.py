@@ -135,7 +135,8 @@ def _why_not_global(chain: _Chain, radius: float | None) -> str:
             return f"{f!r} is not known to be convex"
         if radius is None and not has_bounded_level_sets(f):
             return f"{f!r} is not least squares of full column rank, and no radius is given"
-    return ""
+    g = chain.surrogate.g
+    return "" if hasattr(g, "terms") and hasattr(g, "weight") else f"{g!r} has no terms and weight"
 
 
 def _add_exactness(outcome: Trials, penalized: PenalizedMPEC) -> None:

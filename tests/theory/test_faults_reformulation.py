@@ -222,6 +222,30 @@ def test_a_surrogate_is_judged_by_its_minimizers_too(monkeypatch: pytest.MonkeyP
     assert check_reformulation(replace(surrogate, g=MCP(0.4, surrogate.g.flat_point))).verdict == "fails"
 
 
+class ByValue:
+    """An MCP of one's own that knows its values and its prox alone."""
+
+    def __init__(self, weight: float, flat_point: float) -> None:
+        self.mcp = MCP(weight, flat_point)
+
+    def value(self, x: np.ndarray) -> float:
+        return self.mcp.value(x)
+
+    def prox(self, v: np.ndarray, step_size: float) -> np.ndarray:
+        return self.mcp.prox(v, step_size)
+
+    def __repr__(self) -> str:
+        return "ByValue"
+
+
+def test_a_penalty_known_by_its_values_is_judged_at_points():
+    surrogate = problem().to_mpec(phi.mcp()).penalize("exact").eliminate()
+    evidence = check_reformulation(replace(surrogate, g=ByValue(1.0, surrogate.g.flat_point)))
+    assert evidence.holds
+    assert evidence.hypotheses == "random points alone: ByValue has no terms and weight"
+    assert check_reformulation(replace(surrogate, g=ByValue(1.1, surrogate.g.flat_point))).verdict == "fails"
+
+
 def test_a_link_with_a_larger_rho_that_says_so_holds():
     penalized = problem().to_mpec(phi.mcp()).penalize("exact")
     stated = penalized.exactness
