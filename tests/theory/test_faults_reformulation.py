@@ -223,16 +223,20 @@ def test_a_surrogate_is_judged_by_its_minimizers_too(monkeypatch: pytest.MonkeyP
 
 
 class ByValue:
-    """An MCP of one's own that knows its values and its prox alone."""
+    """An MCP of one's own, without terms and weight."""
 
     def __init__(self, weight: float, flat_point: float) -> None:
         self.mcp = MCP(weight, flat_point)
+        self.traits = self.mcp.traits
 
     def value(self, x: np.ndarray) -> float:
         return self.mcp.value(x)
 
     def prox(self, v: np.ndarray, step_size: float) -> np.ndarray:
         return self.mcp.prox(v, step_size)
+
+    def subdiff_distance(self, x: np.ndarray, grad: np.ndarray) -> float:
+        return self.mcp.subdiff_distance(x, grad)
 
     def __repr__(self) -> str:
         return "ByValue"
