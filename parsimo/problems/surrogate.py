@@ -193,7 +193,7 @@ class PhiPenalty(FlatPenalty):
         """min over x > 0 of tau h(x) / x + x / 2: up to there, no x does better than 0."""
         beyond = max(self.flat_point, math.sqrt(2 * tau))  # the best x where h = 1
         least = min(tau * self._slope_at_zero(), tau / beyond + beyond / 2)
-        x = self.flat_point * np.concatenate([np.geomspace(1e-5, 1e-3, 64), np.linspace(0.0, 1.0, 1025)[2:]])
+        x = self.flat_point * np.concatenate([np.geomspace(1e-12, 1e-3, 288), np.linspace(0.0, 1.0, 1025)[2:]])
         for _ in range(4):
             trial = tau * to_numpy(self._h(x)) / x + x / 2
             best = int(trial.argmin())

@@ -29,7 +29,10 @@ __all__ = [
 
 _SAMPLES = (0.0, 1e-3, -1e-3, 0.3, -0.3, 1.0, -1.0, 30.0, -30.0)
 _AS_A_WHOLE = "such a penalty is checked as a whole, with shape=(n,) or (m, n)"
-_ROUNDING = 1e-9  # within which sums of values must agree, relative to the sum
+_ROUNDING = 1e-9  # within which sums of values must agree, relative to the sum of their sizes
+_TINY = 1e-14  # beside that
+_DECADES = range(-8, 8)  # of the numbers that terms and sums are compared at
+_MOST = 50  # entries of the vectors that they are compared at
 
 
 def name_of(g: Any) -> str:
@@ -117,8 +120,11 @@ def as_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(map(int, entries))
 
 
-def require_penalty(g: Any, breakpoints: tuple[float, ...], lower: float) -> None:
+def require_penalty(g: Any, breakpoints: tuple[float, ...], lower: float, rng: np.random.Generator) -> None:
     """Refuse a penalty that is not a sum over coordinates with values >= lower and a prox that keeps shape and dtype.
+
+    Values and `terms` are compared one by one at numbers of every size, two in each eighth of a decade, and in vectors
+    of up to 50 of them.
 
     Raises
     ------
@@ -131,20 +137,15 @@ def require_penalty(g: Any, breakpoints: tuple[float, ...], lower: float) -> Non
     if not getattr(getattr(g, "traits", None), "separable", True):
         raise ValueError(f"{_subject(g)} says that it is no sum over coordinates; {_AS_A_WHOLE}")
     samples = np.array([*_SAMPLES, *breakpoints])
-    values = np.array([_value(g, samples[k : k + 1]) for k in range(samples.size)])
-    if (values < lower).any():
-        k = int(values.argmin())
-        raise ValueError(
-            f"{_value_text(g, samples[k : k + 1])} is {values[k]}, below {lower}: how far the scan must look follows "
-            "from a lower bound of g; pass one as lower="
-        )
+    values = _values(g, samples, lower)
     if values[0] == math.inf and (values[len(_SAMPLES) :] == math.inf).all():
         raise ValueError(
             f"{_value_text(g, samples[:1])} is inf; if 0 is outside the domain on purpose, name a point of the domain "
             "among the breakpoints"
         )
-    finite = samples[values < math.inf]
-    _check_sum(g, finite, values[values < math.inf])
+    known = values < math.inf
+    _check_sum(g, samples[known], values[known])
+    _check_sums(g, samples[known], values[known], lower, rng)
     v = np.array([-3.0, -0.5, 0.0, 0.7, 40.0])
     for given in (v, v.astype(np.float32), v[:1]):
         _check_prox_call(g, given)
@@ -153,6 +154,8 @@ def require_penalty(g: Any, breakpoints: tuple[float, ...], lower: float) -> Non
     if takes_array_steps(g):
         _check_prox_call(g, v[:2], np.array([0.5, 2.0]))
     _check_prox_set(g)
+    if hasattr(g, "threshold") and not math.isfinite(threshold := g.threshold(0.7)):
+        raise ValueError(f"{_subject(g)}.threshold(0.7) must be a finite number, got {threshold}; leave it out if not")
 
 
 def require_shaped_penalty(g: Any, shape: tuple[int, ...]) -> None:
@@ -209,10 +212,35 @@ def _value_text(g: Any, x: np.ndarray) -> str:
     return f"{_subject(g)}.value({text_of(x)})"
 
 
+def _values(g: Any, x: np.ndarray, lower: float) -> np.ndarray:
+    """g at each number of x, none of them below the lower bound."""
+    values = np.array([_value(g, x[k : k + 1]) for k in range(x.size)])
+    if (values < lower).any():
+        k = int(values.argmin())
+        raise ValueError(
+            f"{_value_text(g, x[k : k + 1])} is {values[k]}, below {lower}: how far the scan must look follows "
+            "from a lower bound of g; pass one as lower="
+        )
+    return values
+
+
+def _check_sums(g: Any, known: np.ndarray, values: np.ndarray, lower: float, rng: np.random.Generator) -> None:
+    """`_check_sum` for numbers of every size, all together and a few of them, with some of the domain."""
+    sizes = 10.0 ** np.concatenate([k + (np.arange(8) + rng.random((2, 8))) / 8 for k in _DECADES], axis=None)
+    x = np.append(known, rng.permutation(sizes) * np.resize([1.0, -1.0], sizes.size))
+    values = np.append(values, _values(g, x[known.size :], lower))
+    x, values = x[values < math.inf], values[values < math.inf]
+    rising = np.argsort(np.abs(x))
+    for n in (x.size, 1, 2, *rng.integers(1, _MOST + 1, size=6)):
+        first = int(rng.integers(x.size - min(n, x.size) + 1))
+        for some in (rng.permutation(x.size)[:n], rising[first : first + n]):  # of all sizes, and of similar ones
+            _check_sum(g, x[some], values[some])
+
+
 def _check_sum(g: Any, x: np.ndarray, values: np.ndarray) -> None:
     """g(x) = sum of g(x_i), and = sum of terms(x)."""
     together, total = _value(g, x), float(values.sum())
-    if abs(together - total) > _ROUNDING * max(1.0, abs(total)):
+    if abs(together - total) > _ROUNDING * float(np.abs(values).sum()) + _TINY:
         raise ValueError(
             f"{_value_text(g, x)} is {together}, but its entries one by one add up to {total}; {_AS_A_WHOLE}"
         )
@@ -221,7 +249,7 @@ def _check_sum(g: Any, x: np.ndarray, values: np.ndarray) -> None:
     terms = np.asarray(g.terms(x))
     if terms.shape != x.shape:
         raise ValueError(f"{_subject(g)}.terms must keep the shape {x.shape}, got {terms.shape}")
-    wrong = ~(np.abs(terms - values) <= _ROUNDING * np.maximum(1.0, np.abs(values)))
+    wrong = ~(np.abs(terms - values) <= _ROUNDING * np.abs(values) + _TINY)
     if wrong.any():
         k = int(wrong.argmax())
         raise ValueError(f"{_subject(g)}.terms({text_of(x)})[{k}] is {terms[k]}, but the value there is {values[k]}")

@@ -42,13 +42,14 @@ def check_prox(
     with one for each entry where `prox` takes them; for vectors, for matrices where `prox` takes them, and for single
     entries. With `shape`, g may be any function of arrays of that shape; then lower points are sought, in diagonal
     metrics too where `prox` takes them, which can refute its prox and prove nothing. What float32 gives must be about
-    the point of double precision, or one about as good: 1e-3 of v, or of the range below.
+    the point of double precision, or one about as good: 1e-3 of v, or of the range below. `threshold`, where a sum over
+    coordinates has one, is the largest v with 0 among the minimizers, to 1,000 tolerances.
 
     Parameters
     ----------
     g : object
         With `value(x)` and `prox(v, step_size)`; `prox_set`, `terms` and `threshold` are used where they exist.
-        Without `shape`, one function for all coordinates. `prox` refuses matrices, or an array of steps, with a
+        Without `shape`, one function for all coordinates, whose `terms` add up to its value, tried from 1e-8 to 1e8. `prox` refuses matrices, or an array of steps, with a
         TypeError or a ValueError; what it does not refuse it must solve.
     rng : int or numpy.random.Generator
     trials : int, optional
@@ -101,7 +102,7 @@ def check_prox(
     claim = f"{g!r}: {what} globally optimal for g(x) + |x - v|^2 / (2t)"
     of_steps = f"steps t from {steps[0]:g} to {steps[1]:g}"
     if shape is None:
-        require_penalty(g, breakpoints, lower)
+        require_penalty(g, breakpoints, lower, rng)
         inputs = "v at random, at 0, at breakpoints, thresholds and jumps"
         outcome = Trials(claim, "definition of the prox, by a scan of values", f"{of_steps}, {inputs}")
         trials = trials or (1600 if hasattr(g, "terms") else 400)
@@ -170,7 +171,7 @@ def check_subdifferential(
     rate = " and descent_rate the steepest rate of descent" if hasattr(g, "descent_rate") else ""
     claim = f"{g!r}: subdiff_distance is the distance from the limiting subdifferential{rate}"
     if shape is None:
-        require_penalty(g, breakpoints, -math.inf)
+        require_penalty(g, breakpoints, -math.inf, rng)
         inputs = "one to four coordinates at random, at 0, at breakpoints and at prox points"
         outcome = Trials(claim, "definition of the subdifferential, by one-sided differences", inputs)
         try_slopes(g, outcome, rng, trials or 60, breakpoints, tolerance)

@@ -22,6 +22,8 @@ _PER_STEP = 16  # inputs that share a step, and a call of the prox
 _ALONE = 64  # inputs that get a call of their own, and whose prox_set is looked at
 _ROWS = 8  # of inputs, given once more as a matrix and in float32
 _FAR = 8  # powers of ten on either side of 1
+_BESIDE = 1e3  # tolerances: how far off a threshold 0 is, and is not, the prox, relative to it
+_ZERO = 1e-14  # of v: a prox below counts as 0
 _FLOOR = 1e-6  # of the heights of an objective: 1e-9 of it is 4 units in the last place of them
 
 Range = tuple[float, float]
@@ -121,9 +123,11 @@ def try_coordinates(
     near = draw_pairs(g, rng, trials, breakpoints, steps, lower)
     for pairs in (near, _draw_far_pairs(g, rng, near, breakpoints, lower)):
         _try_vectors(g, outcome, pairs, tolerance)
+        _try_alone(g, outcome, pairs, rng, tolerance)
     _try_matrices(g, outcome, near, rng, tolerance)
     _try_float32(g, outcome, near, rng)
-    _try_alone(g, outcome, near, rng, tolerance)
+    if hasattr(g, "threshold"):
+        _try_threshold(g, outcome, near, breakpoints, lower, tolerance)
 
 
 def _alone(g: Any, pairs: Pairs, k: int) -> str:
@@ -225,6 +229,31 @@ def _try_alone(g: Any, outcome: Trials, pairs: Pairs, rng: np.random.Generator, 
 def _missed(pairs: Pairs, k: int, listed: np.ndarray) -> float:
     """The least height between a minimizer and those listed, for the minimizer farthest off: 0 if none is left out."""
     return max(float(pairs.excess((m + listed) / 2, k).min()) for m in pairs.tied(k))
+
+
+def _try_threshold(
+    g: Any, outcome: Trials, near: Pairs, breakpoints: Sequence[float], lower: float, tolerance: float
+) -> None:
+    """0 is a minimizer at v just below the threshold, and the prox is another point just above it."""
+    step = near.step[:: near.per_step]
+    threshold = np.array([g.threshold(float(t)) for t in step], dtype=np.float64)
+    beside = _BESIDE * tolerance
+    v = threshold - beside * np.abs(threshold)
+    below = Pairs(near.values, v, step, 1, *prox_minima(near.values, v, step, breakpoints, lower))
+    zero = np.zeros_like(v)
+
+    def call(k: int) -> str:
+        return f"{name_of(g)}.threshold({float(step[k])!r})"
+
+    outcome.add_all(
+        tolerance - below.excess(zero) / below.scale, lambda k: f"{call(k)}  # at v = {v[k]}, 0{_at(below, k, 0.0)}"
+    )
+    above = threshold + beside * np.where(threshold == 0, 1e-3, np.abs(threshold))
+    x = np.array([g.prox(above[k : k + 1], float(step[k]))[0] for k in range(v.size)])
+    outcome.add_all(
+        np.where(np.abs(x) > _ZERO * np.abs(above), tolerance, -tolerance),
+        lambda k: f"{call(k)}  # at v = {above[k]}, above it, the prox is {float(x[k])!r}",
+    )
 
 
 def _inputs(g: Any, t: np.ndarray, per_step: int, rng: np.random.Generator, breakpoints: Sequence[float]) -> np.ndarray:
