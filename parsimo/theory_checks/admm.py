@@ -49,9 +49,11 @@ def check_merit(
         for k in range(25):
             state = solver.step(problem, state)
             after = solver.merit(problem, state)
-            fall = before - after - max(solver.guaranteed_decrease(state), 0.0)
-            slack = min(fall, after - problem.value(state.z, state.u)) / (1 + abs(before) + abs(after))
-            outcome.add(slack + _ROUNDING, partial(run_text, problem, solver, x0, k + 1))
+            least, objective = max(solver.guaranteed_decrease(state), 0.0), problem.value(state.z, state.u)
+            slack = min(before - after - least, after - objective) / (1 + abs(before) + abs(after))
+            said = f"the last step lowers the merit by {before - after!r}, {least!r} at least, to {after!r}, and the "
+            said += f"objective is {objective!r}"
+            outcome.add(slack + _ROUNDING, partial(run_text, problem, solver, x0, k + 1, said))
             before = after
     return outcome.evidence()
 
@@ -74,7 +76,8 @@ def check_certificate(x_step: Any, rng: Seed = 0, trials: int = 40, make: Any = 
             g = problem.given(state.u)
             distance = g.subdiff_distance(state.z, grad - d)  # of d from the subdifferential of f + R
             excess = g.subdiff_distance(state.z, grad) - float(np.linalg.norm(d))
-            case = partial(run_text, problem, solver, x0, k + 1)
+            said = f"d = {d.tolist()} is a subgradient at z, so that {distance!r} is 0 up to rounding"
+            case = partial(run_text, problem, solver, x0, k + 1, said)
             outcome.add(_ROUNDING - max(distance, excess) / float(scale), case)
     return outcome.evidence()
 
@@ -97,7 +100,8 @@ def check_sigma_sharp(rng: Seed = 0, trials: int = 40, make: Any = ProximalADMM,
             first = solver.step(problem, solver.init(problem, np.array([1 - 1e-4])))
             then = solver.step(problem, solver.step(problem, first))
             ratio = abs(float(then.x[0]) - 1) / abs(float(first.x[0]) - 1)
-            case = partial(run_text, problem, solver, np.array([1 - 1e-4]), 3)
+            said = f"in two steps |x - 1| is multiplied by {ratio!r}, {'less' if side > 1 else 'more'} than 1"
+            case = partial(run_text, problem, solver, np.array([1 - 1e-4]), 3, said)
             outcome.add(1 - ratio if side > 1 else ratio - 1, case)
     return outcome.evidence()
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from parsimo.theory_checks.subjects import member_text
+
 __all__ = ["GRID", "LeftSlope", "axioms", "left_slope", "rounding_of", "rounding_of_surrogate", "undecided"]
 
 GRID = np.linspace(0.0, 1.0, 1001)
@@ -35,42 +37,48 @@ def axioms(phi: Any, tolerance: float) -> Iterator[tuple[float, str]]:
     tolerance : float
         On values at 1 and at t*; not less than their rounding.
     """
-    values = np.asarray(phi.value(GRID), dtype=np.float64)
+    name, values = member_text(phi), np.asarray(phi.value(GRID), dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(values))
     k = int(wrong[0]) if wrong.size else 0
-    case = f"phi.value(np.array([{float(GRID[k])!r}]))  # finite on [0, 1]: got {float(values[k])!r}"
+    case = f"{name}.value(np.array([{float(GRID[k])!r}]))  # finite on [0, 1]: got {float(values[k])!r}"
     yield -np.inf if wrong.size else 0.0, case
     largest = float(np.abs(values).max())
     tolerance = max(tolerance, rounding_of(phi))
 
     one = float(values[-1])
-    yield tolerance - abs(one - 1), f"phi.value(np.ones(1))  # phi(1) = 1: got {one!r}"
+    yield tolerance - abs(one - 1), f"{name}.value(np.ones(1))  # phi(1) = 1: got {one!r}"
 
     for end, inner in ((0.0, 1e-12), (1.0, 1 - _EPS / 2)):
         at_end, beside = (float(v) for v in phi.value(np.array([end, inner])))
-        case = f"phi.value(np.array([{end!r}, {inner!r}]))  # [0, 1] inside the domain: a jump of {at_end - beside:.3g}"
+        case = (
+            f"{name}.value(np.array([{end!r}, {inner!r}]))  # [0, 1] inside the domain: a jump of {at_end - beside:.3g}"
+        )
         yield _JUMP * largest - abs(at_end - beside), case
 
     bends = values[:-2] + values[2:] - 2 * values[1:-1]
     k = int(bends.argmin())
-    case = f"phi.value(np.array({GRID[k : k + 3].tolist()}))  # convex: the chord lies {-bends[k] / 2:.3g} too low"
+    case = f"{name}.value(np.array({GRID[k : k + 3].tolist()}))  # convex: the chord lies {-bends[k] / 2:.3g} too low"
     yield max(1e-10, rounding_of(phi)) + float(bends[k]), case
 
     t = float(phi.minimizer)
-    yield 1 - t - 1e-6, f"phi.minimizer  # less than 1: got {t!r}"
+    yield 1 - t - 1e-6, f"{name}.minimizer  # less than 1: got {t!r}"
     at_t, least = _at(phi, t), float(values.min())
-    case = f"phi.value(np.array([{t!r}]))  # the minimum is 0, at phi.minimizer: got {at_t!r}, and {least!r} on a grid"
+    case = (
+        f"{name}.value(np.array([{t!r}]))  # the minimum is 0, at phi.minimizer: got {at_t!r}, and {least!r} on a grid"
+    )
     yield tolerance - max(abs(at_t), -least), case
     k, rise = _least_rise(phi, values)
-    case = f"phi.value(np.array([{t!r}, {float(GRID[k])!r}]))  # one minimizer: got {at_t!r} and {float(values[k])!r}"
+    case = (
+        f"{name}.value(np.array([{t!r}, {float(GRID[k])!r}]))  # one minimizer: got {at_t!r} and {float(values[k])!r}"
+    )
     yield rise if rise > 0 else 0.0 if undecided(phi) and rise == 0 else -1.0, case
 
     slope = left_slope(phi)
-    case = "(1 - phi.value(1 - np.array([1e-2, 1e-4, 1e-6])))  # finite left slope at 1: quotients "
+    case = f"(1 - {name}.value(1 - np.array([1e-2, 1e-4, 1e-6])))  # finite left slope at 1: quotients "
     quotients = ", ".join(f"{(one - _at(phi, 1 - d)) / d:.6g}" for d in (1e-2, 1e-4, 1e-6))
     yield 0.0 if np.isfinite(slope.error) else -1.0, f"{case}{quotients}"
     allowed = slope.error + _STATED * (1 + slope.value)
-    case = f"phi.slope_at_one  # the left slope at 1 is {slope.value:.9g}, to {slope.error:.1g}"
+    case = f"{name}.slope_at_one  # the left slope at 1 is {slope.value:.9g}, to {slope.error:.1g}"
     yield allowed - abs(float(phi.slope_at_one) - slope.value), case
 
 

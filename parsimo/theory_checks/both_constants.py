@@ -12,9 +12,8 @@ import numpy as np
 from parsimo.problems.exact_penalty import exactness_of
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.exactness import ABOVE
-from parsimo.theory_checks.oracles.bounds import Bound
 from parsimo.theory_checks.oracles.branch_and_bound import branch_and_bound
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import FAMILY, member_text
 
 __all__ = ["CHECKS", "check_joint_theorem", "check_joint_tightness"]
 
@@ -77,10 +76,10 @@ def check_joint_theorem(phi: Any, rng: Seed = 0, trials: int = 9, threshold: Thr
             b = A @ (rng.choice([0.0, 6.0], size=2) * rng.normal(size=2)) + rng.normal(size=6)
         f = Huber(A, b)
         rho = threshold(f.coordinate_lipschitz, f.coordinate_curvature, weight, phi) * ABOVE
-        exact = _minimum(f, weight, lambda x: (x != 0).astype(float))
-        penalized = _minimum(f, weight, lambda x, rho=rho: np.asarray(phi.surrogate(rho * np.abs(x))))  # type: ignore[misc]
-        case = f"f = Huber(np.array({A.tolist()}), np.array({b.tolist()})); weight = np.array({weight.tolist()})"
-        outcome.add(1e-7 * (1 + exact.value) - (exact.value - penalized.value), f"{case}; rho = {rho!r}")
+        least, penalized = joint_minima(f, weight, phi, rho)
+        case = f"Huber(np.array({A.tolist()}), np.array({b.tolist()})), np.array({weight.tolist()})"
+        case = f"joint_minima({case}, {member_text(phi)}, {rho!r})  # both minima are the same"
+        outcome.add(1e-7 * (1 + least) - (least - penalized), case)
     return outcome.evidence()
 
 
@@ -103,13 +102,21 @@ def check_joint_tightness(
         near = min(c, l / L)
         at_zero = L * near**2 / 2 + l * (c - near)
         at_c = weight * float(phi.surrogate(np.array([rho * c]))[0])
-        outcome.add(min(at_zero, weight) / weight - at_c / weight - 1e-9, f"l, L, weight = {l!r}, {L!r}, {weight!r}")
+        case = f"{weight!r} * {member_text(phi)}.surrogate(np.array([{float(rho * c)!r}]))"
+        said = f"below {min(at_zero, weight)!r}, the minimum under the zero norm; f is 0 here, where x = {c!r}"
+        outcome.add(min(at_zero, weight) / weight - at_c / weight - 1e-9, f"{case}  # {said}, and has {l=!r}, {L=!r}")
     return outcome.evidence()
 
 
-def _minimum(f: Huber, weight: np.ndarray, heights: Callable[[np.ndarray], np.ndarray]) -> Bound:
+def joint_minima(f: Huber, weight: np.ndarray, phi: Any, rho: float) -> tuple[float, float]:
+    """The least of f + sum weight_i 1[x_i != 0] and of f + sum weight_i h(|x_i|), over |x_i| <= 50."""
     box = np.full(weight.size, 50.0)
-    return branch_and_bound(f, lambda x: weight * heights(x), (-box, box))
+
+    def minimum(heights: Callable[[np.ndarray], np.ndarray]) -> float:
+        return branch_and_bound(f, lambda x: weight * heights(x), (-box, box)).value
+
+    zero_norm = minimum(lambda x: (x != 0).astype(float))
+    return zero_norm, minimum(lambda x: np.asarray(phi.surrogate(rho * np.abs(x))))
 
 
 _ABOVE_MCP = ("mcp", "mcp(3)", "power(3)", "log", "lq")

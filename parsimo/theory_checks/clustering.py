@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,29 @@ def check_quantization(
         "f l-Lipschitz in each of two coordinates, absolute distance",
     )
     for trial in range(trials):
+        seed = int(rng.integers(2**31))
+        f = Drawn.random(trial, seed)
+        minimizers = f.minimizers(penalty(excess * f.l, f.codebook))
+        distance = float(np.abs(minimizers[..., None] - f.codebook).min(axis=-1).max())
+        book = f"np.array({f.codebook.tolist()!r})"
+        case = f"Drawn.random({trial}, {seed}).minimizers(Clustering({excess * f.l!r}, {book}))"
+        outcome.add(-distance, f"{case}  # all in the codebook, to 0: the farthest entry is {distance!r} off")
+    return outcome.evidence()
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """f on a grid in the plane, l-Lipschitz along each coordinate, and a codebook that the grid contains."""
+
+    l: float
+    codebook: np.ndarray
+    grid: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def random(cls, trial: int, seed: int) -> Drawn:
+        """By trial % 4: the worst case for even ones, drawn to random points for odd; with a term in x - y from 2."""
+        rng = np.random.default_rng(seed)
         l, k = 10 ** rng.uniform(-1, 1), int(rng.integers(1, 5))
         codebook = np.sort(rng.uniform(-2, 2, size=k))
         grid = np.unique(np.concatenate([codebook, (codebook[1:] + codebook[:-1]) / 2, np.linspace(-3, 3, 41)]))
@@ -51,15 +75,16 @@ def check_quantization(
             f = sum(l * np.abs(grid - rng.uniform(-3, 3)) * share for share in rng.dirichlet(np.ones(3)))
         else:
             f = l * np.abs(grid - (codebook[:2].mean() if k > 1 else 1.0))
-        g = penalty(excess * l, codebook)
-        at = np.array([g.value(np.array([x])) for x in grid])
-        cross = l / 2 * np.abs(grid[:, None] - grid[None, :])
-        total = (f + at)[:, None] + (f + at)[None, :]
-        total = total if trial % 4 < 2 else total - (f[:, None] + f[None, :]) / 2 + cross  # still l-Lipschitz
-        minimizers = grid[np.argwhere(total <= total.min())]
-        distance = float(np.abs(minimizers[..., None] - codebook).min(axis=-1).max())
-        outcome.add(-distance, f"trial {trial}: l={l!r}, codebook=np.array({codebook.tolist()!r})")
-    return outcome.evidence()
+        values = f[:, None] + f[None, :]
+        if trial % 4 >= 2:  # still l-Lipschitz
+            values = values / 2 + l / 2 * np.abs(grid[:, None] - grid[None, :])
+        return cls(l, codebook, grid, values)
+
+    def minimizers(self, g: Any) -> np.ndarray:
+        """Those of f + g over the grid, as rows."""
+        at = np.array([g.value(np.array([x])) for x in self.grid])
+        total = self.values + at[:, None] + at[None, :]
+        return self.grid[np.argwhere(total <= total.min())]
 
 
 def check_quantization_tightness(rng: Seed = 0, trials: int = 20, deficit: float = 0.99) -> Evidence:
@@ -76,9 +101,10 @@ def check_quantization_tightness(rng: Seed = 0, trials: int = 20, deficit: float
         grid = np.append(np.linspace(-gap, 2 * gap, 301), gap / 2)
         total = np.array([l * abs(x - gap / 2) + g.value(np.array([x])) for x in grid])
         on_codebook = l * gap / 2  # the objective at either representative
-        case = f"l={l!r}, codebook=np.array([0.0, {gap!r}])"
+        case = f"Clustering({deficit * l!r}, np.array([0.0, {gap!r}])).value(np.array([{gap / 2!r}]))"
+        case += f"  # below {on_codebook!r}, what f(x) = {l!r} |x - {gap / 2!r}| is on the codebook; and f is 0 here"
         outcome.add((on_codebook - float(total.min())) / (l * gap) - 1e-9, case)
-        outcome.add(1e-12 - abs(float(grid[total.argmin()]) / gap - 0.5), case)
+        outcome.add(1e-12 - abs(float(grid[total.argmin()]) / gap - 0.5), f"{case}, where the one minimizer is")
     return outcome.evidence()
 
 
@@ -129,10 +155,13 @@ def check_rounding(
         rounded = codebook[np.abs(gaps).argmin(axis=1)]
         rise = (rounded @ H @ rounded - x @ H @ x) / 2 - b @ (rounded - x)
         norm, scale = float(np.linalg.norm(gradient)), 1e-9 * (weight + L)
-        case = f"{L=!r}, {weight=!r}, codebook=np.array({codebook.tolist()!r}), H=np.array({H.tolist()!r}), "
-        case += f"b=np.array({b.tolist()!r}), x=np.array({x.tolist()!r})"
-        outcome.add(scale - float(np.abs(weight * np.abs(x - rounded) - np.abs(gradient)).max()), case)
-        outcome.add(scale + allowed(norm, weight, L) - float(rise), case)
+        case = f"np.array({H.tolist()!r}) @ np.array({x.tolist()!r}) - np.array({b.tolist()!r})  # "
+        lengths = weight * np.abs(x - rounded)
+        said = f"{case}up to signs weight times the distances of x from the codebook, {lengths.tolist()}"
+        outcome.add(scale - float(np.abs(lengths - np.abs(gradient)).max()), said)
+        limit = float(allowed(norm, weight, L))
+        said = f"{case}by its norm rounding x raises f by {limit!r} at most; it does by {float(rise)!r}"
+        outcome.add(scale + limit - float(rise), said)
     return outcome.evidence()
 
 
@@ -166,6 +195,7 @@ def check_cluster_prox(rng: Seed = 0, trials: int = 40, penalty: Callable[..., A
         winners = sorted(alone[j][1] for j in np.flatnonzero(nearest == nearest.min()))
         book = f"np.array({codebook.tolist()!r})"
         case = f"Clustering({weight!r}, {book}, {distance!r}).prox_set({v!r}, {step_size!r})"
+        case += f"  # all of {winners}, up to 1e-5, the proxes of the representatives nearest to the input"
         outcome.add(1e-9 * (1 + least) - (alone[int(nearest.argmin())][0] - least), case)
         listed, returned = g.prox_set(v, step_size), float(g.prox(np.array([v]), step_size)[0])
         outcome.add(0.0 if len(listed) == len(winners) else -1.0, case)
@@ -173,7 +203,7 @@ def check_cluster_prox(rng: Seed = 0, trials: int = 40, penalty: Callable[..., A
         if v == midpoint:
             tau = step_size * weight
             jump = tau * gap / (1 + tau) if distance == "squared" else min(gap, 2 * tau)
-            outcome.add(1e-9 - abs(listed[-1] - listed[0] - jump), case)
+            outcome.add(1e-9 - abs(listed[-1] - listed[0] - jump), f"{case}; they are {jump!r} apart")
     return outcome.evidence()
 
 
@@ -209,13 +239,14 @@ def check_zero_norm_codebook(
         case = f"ZeroNormCodebook({weight!r}, {cluster_weight!r}, np.array({codebook.tolist()!r}), {distance!r})"
         case += f".prox_set({v!r}, {step_size!r})"
         listed, returned = g.prox_set(v, step_size), float(g.prox(np.array([v]), step_size)[0])
+        best = [x for cost, x in costs if cost <= least + 1e-12 * (1 + least)]
+        case += f"  # all of {best}, up to 1e-5, where the objective is {least!r}"
         for x in (returned, *listed):
             d = float(np.abs(x - codebook).min())
             spread = cluster_weight * (d if distance == "absolute" else d * d / 2)
             outcome.add(
                 1e-9 * (1 + least) - (weight * (x != 0) + spread + (x - v) ** 2 / (2 * step_size) - least), case
             )
-        best = [x for cost, x in costs if cost <= least + 1e-12 * (1 + least)]
         outcome.add(1e-5 - max(min(abs(x - p) for p in listed) for x in best), case)
     return outcome.evidence()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from parsimo.problems.exact_penalty import exactness_of
 from parsimo.problems.phi import Phi
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.oracles.enumeration import zero_norm_minimum
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import FAMILY, member_text
 
 __all__ = ["CHECKS", "check_curvature_theorem", "check_curvature_tightness"]
 
@@ -41,24 +42,12 @@ def check_curvature_theorem(
         "curvature at most L along each coordinate, in 1 and 2 dimensions",
     )
     for trial in range(trials):
-        weight, L = 10 ** rng.uniform(-1, 1), 10 ** rng.uniform(-1, 1)
-        rho = threshold(L, weight, phi) * _ABOVE
-        unit = math.sqrt(weight / L)
-        if trial % 3 < 2:
-            b = rng.choice([math.sqrt(2) * (1 + 0.05 * rng.normal()), rng.uniform(0, 3)]) * unit
-            x = np.append(0.0, np.linspace(0.0, 6 * unit, 4001))
-            frequency, share = rng.uniform(1, 8) / unit, rng.uniform(0, 1) * (trial % 3)
-            f = L * (1 - share) * (x - b) ** 2 / 2 + L * share * np.sin(frequency * x) / frequency**2
-            least = float((f + weight * (x != 0)).min())
-            penalized = float((f + weight * phi.surrogate(rho * x)).min())
-            case = f"weight={weight!r}, L={L!r}, rho={rho!r}, b={b!r}, waves {share:.3g} at {frequency:.3g}"
-        else:
-            angle, b = rng.uniform(0.3, 2.8), rng.normal(size=2) * 2 * math.sqrt(weight)
-            A = math.sqrt(L) * np.array([[1.0, math.cos(angle)], [0.0, math.sin(angle)]])
-            least = zero_norm_minimum(A, b, weight)[0]
-            penalized = _plane_minimum(A, b, weight, lambda x, rho=rho: phi.surrogate(rho * np.abs(x)))  # type: ignore[misc]
-            case = f"A=np.array({A.tolist()!r}), b=np.array({b.tolist()!r}), weight={weight!r}, rho={rho!r}"
-        outcome.add(1e-6 - (least - penalized) / weight, case)
+        seed = int(rng.integers(2**31))
+        f = Curved.random(trial, seed)
+        rho = threshold(f.L, f.weight, phi) * _ABOVE
+        least, penalized = f.minima(phi, rho)
+        case = f"Curved.random({trial}, {seed}).minima({member_text(phi)}, {rho!r})  # both minima are the same"
+        outcome.add(1e-6 - (least - penalized) / f.weight, case)
     return outcome.evidence()
 
 
@@ -73,14 +62,58 @@ def check_curvature_tightness(phi: Any, rng: Seed = 0, trials: int = 10, excess:
     )
     for _ in range(trials):
         weight, L = 10 ** rng.uniform(-1, 1), 10 ** rng.uniform(-1, 1)
-        unit = math.sqrt(weight / L)
-        rho = phi.slope_at_one / (excess * math.sqrt(phi.curvature_margin) * unit)
-        b = np.linspace(0.5, 2.5, 401)[:, None] * unit
-        x = np.linspace(0.0, 3.0, 1501)[None, :] * unit
-        penalized = (L * (x - b) ** 2 / 2 + weight * phi.surrogate(rho * x)).min(axis=1)
-        least = np.minimum(L * b[:, 0] ** 2 / 2, weight)
-        outcome.add(float((least - penalized).max()) / weight - 1e-6, f"weight={weight!r}, L={L!r}, rho={rho!r}")
+        rho = phi.slope_at_one / (excess * math.sqrt(phi.curvature_margin * weight / L))
+        gap = curvature_gap(phi, weight, L, rho)
+        case = f"curvature_gap({member_text(phi)}, {weight!r}, {L!r}, {rho!r})"
+        outcome.add(gap / weight - 1e-6, f"{case}  # more than 0: for some b the surrogate has a lower minimum")
     return outcome.evidence()
+
+
+@dataclass(frozen=True, eq=False)
+class Curved:
+    """f of curvature at most L along each coordinate: L (x - b)^2 / 2 on a line, with waves, or |A x - b|^2 / 2."""
+
+    weight: float
+    L: float
+    b: Any
+    """Number or, in the plane, array."""
+    share: float = 0.0
+    """Of the curvature: that of the waves."""
+    frequency: float = 1.0
+    angle: float | None = None
+    """In the plane, between the columns of A, which have length sqrt(L)."""
+
+    @classmethod
+    def random(cls, trial: int, seed: int) -> Curved:
+        """By trial % 3: a parabola; one with waves; in the plane."""
+        rng = np.random.default_rng(seed)
+        weight, L = 10 ** rng.uniform(-1, 1), 10 ** rng.uniform(-1, 1)
+        if trial % 3 == 2:
+            return cls(weight, L, rng.normal(size=2) * 2 * math.sqrt(weight), angle=rng.uniform(0.3, 2.8))
+        unit = math.sqrt(weight / L)
+        b = float(rng.choice([math.sqrt(2) * (1 + 0.05 * rng.normal()), rng.uniform(0, 3)])) * unit
+        return cls(weight, L, b, rng.uniform(0, 1) * (trial % 3), rng.uniform(1, 8) / unit)
+
+    def minima(self, phi: Any, rho: float) -> tuple[float, float]:
+        """Under the zero norm and under the surrogate."""
+        weight, L, b = self.weight, self.L, self.b
+        if self.angle is not None:
+            A = math.sqrt(L) * np.array([[1.0, math.cos(self.angle)], [0.0, math.sin(self.angle)]])
+            penalized = _plane_minimum(A, b, weight, lambda x: phi.surrogate(rho * np.abs(x)))
+            return zero_norm_minimum(A, b, weight)[0], penalized
+        x = np.append(0.0, np.linspace(0.0, 6 * math.sqrt(weight / L), 4001))
+        waves = np.sin(self.frequency * x) / self.frequency**2
+        f = L * (1 - self.share) * (x - b) ** 2 / 2 + L * self.share * waves
+        return float((f + weight * (x != 0)).min()), float((f + weight * phi.surrogate(rho * x)).min())
+
+
+def curvature_gap(phi: Any, weight: float, L: float, rho: float) -> float:
+    """By how much the minimum of L (x - b)^2 / 2 + weight h is below that with weight |x|_0, for the worst b of 401."""
+    unit = math.sqrt(weight / L)
+    b = np.linspace(0.5, 2.5, 401)[:, None] * unit
+    x = np.linspace(0.0, 3.0, 1501)[None, :] * unit
+    penalized = (L * (x - b) ** 2 / 2 + weight * phi.surrogate(rho * x)).min(axis=1)
+    return float((np.minimum(L * b[:, 0] ** 2 / 2, weight) - penalized).max())
 
 
 def _plane_minimum(A: np.ndarray, b: np.ndarray, weight: float, h: Callable[[np.ndarray], np.ndarray]) -> float:

@@ -59,9 +59,10 @@ def check_gradient_descent(
             theta = 1.0 if convex else 0.9
             L = theta / state.step_size if solver.backtracking else problem.f.lipschitz
             before, after = problem.value(old.x, old.u), problem.value(state.x, state.u)
-            fall = before - after - decrease(L, state.step_size, convex) * float(np.sum((state.x - old.x) ** 2))
-            case = partial(run_text, problem, solver, x0, k + 1)
-            outcome.add(fall / (1 + abs(before) + abs(after)) + _ROUNDING, case)
+            least = decrease(L, state.step_size, convex) * float(np.sum((state.x - old.x) ** 2))
+            slack = (before - after - least) / (1 + abs(before) + abs(after))
+            said = f"the last step lowers the objective from {before!r} to {after!r}, by {least!r} at least"
+            outcome.add(slack + _ROUNDING, partial(run_text, problem, solver, x0, k + 1, said))
     return outcome.evidence()
 
 
@@ -89,10 +90,12 @@ def check_gradient_certificate(
             residual = solver.measures(state)["residual"]
             grad, size = problem.f.Q @ x - problem.f.c, 1 + float(np.linalg.norm(x)) / state.step_size
             distance = problem.given(state.u).subdiff_distance(x, grad)
-            slack = bound(problem.f.lipschitz, state.step_size) * residual - distance
+            most = bound(problem.f.lipschitz, state.step_size) * residual
             again = problem.given(problem.auxiliary(x, state.u)).subdiff_distance(x, grad)
             apart = abs(certificate(problem, x, state.u) - again)
-            outcome.add(min(slack, -apart) / size + _ROUNDING, partial(run_text, problem, solver, x0, k + 1))
+            said = f"the certificate is {distance!r}, at most {most!r}, and {apart!r} from that of the best u"
+            slack = min(most - distance, -apart) / size
+            outcome.add(slack + _ROUNDING, partial(run_text, problem, solver, x0, k + 1, said))
     return outcome.evidence()
 
 
@@ -118,11 +121,10 @@ def check_alternating_descent(
         for k in range(8):
             old, state = state, solver.step(problem, state)
             before, after = problem.value(old.x, old.u), problem.value(state.x, state.u)
-            square = float(np.sum((state.x - old.x) ** 2))
-            fall = before - after - decrease(problem.f.lipschitz, solver.inner_steps) * square
-            outcome.add(
-                fall / (1 + abs(before) + abs(after)) + _ROUNDING, partial(run_text, problem, solver, x0, k + 1)
-            )
+            least = decrease(problem.f.lipschitz, solver.inner_steps) * float(np.sum((state.x - old.x) ** 2))
+            slack = (before - after - least) / (1 + abs(before) + abs(after))
+            said = f"the last step lowers the objective from {before!r} to {after!r}, by {least!r} at least"
+            outcome.add(slack + _ROUNDING, partial(run_text, problem, solver, x0, k + 1, said))
     return outcome.evidence()
 
 
@@ -152,13 +154,14 @@ def check_alternating_certificate(
             if change is None:
                 continue
             x, case = state.point, partial(run_text, problem, solver, x0, k + 1)
-            certified = certificate(problem, x, state.u)
+            certified, most = certificate(problem, x, state.u), bound(solver.measures(state)["residual"], change)
             size = 1 + problem.f.lipschitz * float(np.linalg.norm(x))
-            slack = bound(solver.measures(state)["residual"], change) - certified
-            outcome.add(slack / size + _ROUNDING, case)
+            said = f"the certificate is {certified!r}, at most {most!r}"
+            outcome.add((most - certified) / size + _ROUNDING, partial(case, said))
             if hasattr(problem, "eliminate"):
                 distance = problem.eliminate().g.subdiff_distance(x, problem.f.Q @ x - problem.f.c)
-                outcome.add((certified - distance) / size + _ROUNDING, case)
+                said = f"the certificate is {certified!r}, no less than {distance!r}, that of the surrogate problem"
+                outcome.add((certified - distance) / size + _ROUNDING, partial(case, said))
     return outcome.evidence()
 
 

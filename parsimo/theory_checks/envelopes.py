@@ -58,22 +58,29 @@ def check_lagrangian_bounds(rng: Seed = 0, trials: int = 60, make: Any = Proxima
         state = solver.init(problem, x0)
         for k in range(10):
             state = solver.step(problem, state)
-            case = partial(run_text, problem, solver, x0, k + 1)
-            outcome.add(_between(solver.merit(problem, state), problem, state, L, m), case)
+            slack, said = _between(solver.merit(problem, state), problem, state, L, m)
+            outcome.add(slack, partial(run_text, problem, solver, x0, k + 1, said))
         z = g.prox(rng.uniform(-2, 2, x0.size), 1.0)
         x = z + 10 ** rng.uniform(-1, 1) * np.linalg.eigh(f.Q)[1][:, int(rng.choice([0, -1]))]
         state = replace(state, x=x, z=z, y=-f.grad(x), sigma=L * 10 ** float(rng.uniform(-1, 1)))
+        slack, said = _between(solver.merit(problem, state), problem, state, L, m)
         point = f"{problem_text(problem)}, {state.sigma!r}, {array_text(x)}, {array_text(z)}"
-        outcome.add(_between(solver.merit(problem, state), problem, state, L, m), point)
+        outcome.add(slack, f"lagrangian({point})  # {said}")
     return outcome.evidence()
 
 
-def _between(lagrangian: float, problem: Any, state: Any, L: float, m: float) -> float:
-    """How far the Lagrangian is inside its bounds, relative to its size."""
+def lagrangian(problem: Any, sigma: float, x: np.ndarray, z: np.ndarray) -> float:
+    """f(x) + g(z) + <y, x - z> + sigma/2 |x - z|^2 at y = -grad f(x)."""
+    gap = x - z
+    return float(problem.f.value(x) + problem.g.value(z) - problem.f.grad(x) @ gap + sigma / 2 * (gap @ gap))
+
+
+def _between(merit: float, problem: Any, state: Any, L: float, m: float) -> tuple[float, str]:
+    """How far the Lagrangian is inside its bounds, relative to its size; and that in words."""
     objective, square = problem.value(state.z), float(np.sum((state.x - state.z) ** 2))
-    above = lagrangian - objective - (state.sigma - L) / 2 * square
-    below = objective + (state.sigma + m) / 2 * square - lagrangian
-    return min(above, below) / (1 + abs(lagrangian) + abs(objective)) + _ROUNDING
+    low, high = objective + (state.sigma - L) / 2 * square, objective + (state.sigma + m) / 2 * square
+    slack = min(merit - low, high - merit) / (1 + abs(merit) + abs(objective)) + _ROUNDING
+    return slack, f"the Lagrangian is {merit!r}, from {low!r} to {high!r} up to rounding"
 
 
 def check_douglas_rachford(rng: Seed = 0, trials: int = 40, make: Any = ProximalADMM) -> Evidence:
@@ -105,11 +112,13 @@ def check_douglas_rachford(rng: Seed = 0, trials: int = 40, make: Any = Proximal
                 step = z - x
                 return float(f.value(x) + f.grad(x) @ step + g.value(z) + sigma / 2 * (step @ step))
 
-            lagrangian = solver.merit(problem, replace(old, z=state.z))
+            merit = solver.merit(problem, replace(old, z=state.z))
             others = (x, old.z, np.zeros_like(x), state.z + 0.1 * rng.standard_normal(x.size))
-            excess = max(abs(lagrangian - model(state.z)), *(lagrangian - model(other) for other in others))
-            slack = -max(apart / size, excess / (1 + abs(lagrangian)))
-            outcome.add(slack + 100 * _ROUNDING, partial(run_text, problem, solver, x0, k + 1))
+            excess = max(abs(merit - model(state.z)), *(merit - model(other) for other in others))
+            slack = -max(apart / size, excess / (1 + abs(merit)))
+            said = f"z is {state.z.tolist()}, by Douglas-Rachford {z.tolist()}; the Lagrangian exceeds its model by "
+            said += f"{excess!r}, 0 up to rounding"
+            outcome.add(slack + 100 * _ROUNDING, partial(run_text, problem, solver, x0, k + 1, said))
     return outcome.evidence()
 
 
@@ -141,13 +150,17 @@ def check_envelope_decrease(
             envelopes = [solver.merit(problem, replace(s, z=n.z)) for s, n in ((now, then), (then, later))]
             lagrangians = [solver.merit(problem, state) for state in (now, then)]
             gap, dx = now.x - then.z, then.x - now.x
-            fall = min(
-                envelopes[0] - envelopes[1] - sigma * max(constant(*constants), 0.0) * float(gap @ gap),
-                lagrangians[0] - lagrangians[1] - max(decrease(*constants), 0.0) * float(dx @ dx),
-                lagrangians[1] - problem.value(then.z),
-            )
+            falls = envelopes[0] - envelopes[1], lagrangians[0] - lagrangians[1]
+            at_gap, at_dx = sigma * max(constant(*constants), 0.0), max(decrease(*constants), 0.0)
+            least = at_gap * float(gap @ gap), at_dx * float(dx @ dx)
+            above = lagrangians[1] - problem.value(then.z)
             size = 1 + sum(abs(value) for value in (*envelopes, *lagrangians))
-            outcome.add(fall / size + _ROUNDING, partial(run_text, problem, solver, x0, k + 2))
+            said = (
+                f"envelope and Lagrangian fall by {falls} in steps {k + 2} and {k + 1}, {least} at least; the latter "
+            )
+            said += f"ends {above!r} above the objective"
+            slack = min(falls[0] - least[0], falls[1] - least[1], above) / size
+            outcome.add(slack + _ROUNDING, partial(run_text, problem, solver, x0, k + 2, said))
             now, then = then, later
     return outcome.evidence()
 

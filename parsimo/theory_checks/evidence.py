@@ -38,7 +38,11 @@ class Evidence:
     margin: float
     """How far the worst trial is from violating the claim, in the claim's own unit; negative where it is violated."""
     worst_case: str
-    """The worst trial, as an expression to paste."""
+    """The worst trial, as one expression to paste, and behind it a comment that says what should hold.
+
+    Its names are those of `parsimo.theory_checks.paste`; what is the reader's own it calls as the check does: `g`,
+    `f`, `phi`, `solver`, `problem`.
+    """
     verdict: Verdict
     """Whether no trial violates the claim."""
 
@@ -75,7 +79,7 @@ class Trials:
         self._count, self._margin, self._worst_case = 0, math.inf, "none"
 
     def add(self, margin: float, case: str | Callable[[], str]) -> None:
-        """One trial, its margin, and an expression that reproduces it, or a function that writes it.
+        """One trial, its margin, and an expression that reproduces it with a comment, or a function that writes both.
 
         A margin that is NaN is a violation.
         """

@@ -12,7 +12,7 @@ import numpy as np
 from parsimo.theory_checks.axioms import axioms, rounding_of, undecided
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.oracles.scan import entrywise, line_minima
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import FAMILY, member_text
 
 __all__ = ["CHECKS", "check_axioms", "check_conjugate", "check_surrogate", "check_variational_identity"]
 
@@ -35,8 +35,10 @@ def check_axioms(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float = 1
         (s, t), theta = rng.random(2), rng.random()
         m = float(theta * s + (1 - theta) * t)
         at_s, at_m, at_t = (float(v) for v in phi.value(np.array([s, m, t])))
-        case = f"phi.value(np.array([{float(s)!r}, {m!r}, {float(t)!r}]))"
-        outcome.add(allowed + theta * at_s + (1 - theta) * at_t - at_m, case)
+        chord = theta * at_s + (1 - theta) * at_t
+        case = f"{member_text(phi)}.value(np.array([{float(s)!r}, {m!r}, {float(t)!r}]))"
+        case += f"  # the second one is at most {chord!r}, that of the chord"
+        outcome.add(allowed + chord - at_m, case)
     return outcome.evidence()
 
 
@@ -55,14 +57,16 @@ def check_conjugate(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float 
     s = _strata(phi, rng, trials)
     supremum = s - _least_over_w(phi, s)
     allowed = tolerance * (1 + s) + rounding_of(phi)
-    outcome.add_all(
-        allowed - np.abs(np.asarray(phi.conjugate(s)) - supremum),
-        lambda k: f"phi.conjugate(np.array([{float(s[k])!r}]))",
-    )
+
+    def case(method: str, k: int) -> str:
+        said = f"the supremum of s w - phi(w) is {float(supremum[k])!r}"
+        return f"{member_text(phi)}.{method}(np.array([{float(s[k])!r}]))  # {said}"
+
+    outcome.add_all(allowed - np.abs(np.asarray(phi.conjugate(s)) - supremum), partial(case, "conjugate"))
     w = np.asarray(phi.maximizer(s), dtype=np.float64)
     inside = (w >= 0) & (w <= 1)
     attained = np.where(inside, s * w - np.asarray(phi.value(np.where(inside, w, 1.0))), -math.inf)
-    outcome.add_all(allowed - np.abs(attained - supremum), lambda k: f"phi.maximizer(np.array([{float(s[k])!r}]))")
+    outcome.add_all(allowed - np.abs(attained - supremum), partial(case, "maximizer"))
     return outcome.evidence()
 
 
@@ -70,14 +74,20 @@ def check_variational_identity(phi: Any, rng: Seed = 0, trials: int = 50, tolera
     """|x|_0 = min { sum phi(w_i) : 0 <= w <= 1, <1 - w, |x|> = 0 }, over a grid of w in each coordinate."""
     rng = np.random.default_rng(rng)
     outcome = Trials(f"{phi!r}: |x|_0 = min of sum phi(w)", "docs/theory.md, Lemma 2.1", "x at random with zeros")
-    grid = np.append(_UNIT, phi.minimizer)
-    values, allowed = phi.value(grid), tolerance + 6 * rounding_of(phi)
+    allowed = tolerance + 6 * rounding_of(phi)
     for _ in range(trials):
         x = rng.normal(size=6) * rng.integers(0, 2, size=6)
-        feasible = (1 - grid) * np.abs(x)[:, None] == 0
-        least = float(np.where(feasible, values, np.inf).min(axis=1).sum())
-        outcome.add(allowed - abs(least - np.count_nonzero(x)), f"x = np.array({x.tolist()!r})")
+        least, nonzeros = least_sum(phi, x), np.count_nonzero(x)
+        case = f"least_sum({member_text(phi)}, np.array({x.tolist()!r}))  # the {nonzeros} nonzeros of x"
+        outcome.add(allowed - abs(least - nonzeros), case)
     return outcome.evidence()
+
+
+def least_sum(phi: Any, x: np.ndarray) -> float:
+    """min { sum phi(w_i) : <1 - w, |x|> = 0 } over a grid of [0, 1], and t*, in each coordinate."""
+    grid = np.append(_UNIT, phi.minimizer)
+    feasible = (1 - grid) * np.abs(x)[:, None] == 0
+    return float(np.where(feasible, phi.value(grid), np.inf).min(axis=1).sum())
 
 
 def check_surrogate(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float = 1e-8) -> Evidence:
@@ -92,11 +102,11 @@ def check_surrogate(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float 
         "docs/theory.md, (2.2) and Lemma 2.3",
         "x in all parts of its range, random weights and flat points; random chords",
     )
-    outcome.add(-abs(float(phi.surrogate(np.zeros(1))[0])), "phi.surrogate(np.zeros(1))")
+    outcome.add(-abs(float(phi.surrogate(np.zeros(1))[0])), f"{member_text(phi)}.surrogate(np.zeros(1))  # 0 at 0")
     s = _strata(phi, rng, trials)
     least, heights = _least_over_w(phi, s), np.asarray(phi.surrogate(s))
     allowed = tolerance * (1 + s) + rounding_of(phi)
-    _add_heights(outcome, heights, least, allowed, s >= phi.slope_at_one, lambda k: _surrogate_at(s[k]))
+    _add_heights(outcome, heights, least, allowed, s >= phi.slope_at_one, lambda k: _surrogate_at(phi, s[k]))
 
     first, last = np.sort(rng.choice(s, size=(2, _STRATA)), axis=0)
     theta = rng.random(_STRATA)
@@ -106,7 +116,7 @@ def check_surrogate(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float 
     bent = np.minimum(
         h_middle - theta * h_first - (1 - theta) * h_last, np.minimum(h_middle - h_first, h_last - h_middle)
     )
-    outcome.add_all(slack + bent, lambda k: _surrogate_at(first[k], middle[k], last[k]))
+    outcome.add_all(slack + bent, lambda k: _surrogate_at(phi, first[k], middle[k], last[k]) + "  # rising, concave")
 
     for trial in range(trials):
         weight, flat_point = 10 ** rng.uniform(-1, 1), 10 ** rng.uniform(-1, 1)
@@ -116,7 +126,7 @@ def check_surrogate(phi: Any, rng: Seed = 0, trials: int = 50, tolerance: float 
         flat = np.abs(x) >= flat_point
         heights, k = entrywise(g)(x) / weight, int(rng.integers(x.size))
         heights[k] = float(g.value(x[k : k + 1])) / weight  # the others may come from its terms
-        _add_heights(outcome, heights, least[some], allowed[some], flat, _penalty_at(weight, flat_point, x))
+        _add_heights(outcome, heights, least[some], allowed[some], flat, _penalty_at(phi, weight, flat_point, x))
     return outcome.evidence()
 
 
@@ -124,16 +134,23 @@ def _add_heights(
     outcome: Trials, heights: np.ndarray, least: Any, allowed: Any, flat: Any, case: Callable[[int], str]
 ) -> None:
     """Heights of the surrogate against their minima over w; where it is flat they are 1, and nowhere more."""
-    outcome.add_all(allowed - np.abs(heights - least), case)
-    outcome.add_all(allowed - np.where(flat, np.abs(heights - 1), heights - 1), case)
+    outcome.add_all(
+        allowed - np.abs(heights - least),
+        lambda k: f"{case(k)}  # the minimum over w of phi(w) + s (1 - w) is {float(least[k])!r}",
+    )
+    outcome.add_all(
+        allowed - np.where(flat, np.abs(heights - 1), heights - 1),
+        lambda k: f"{case(k)}  # {'1 from the flat point on' if flat[k] else 'at most 1'}",
+    )
 
 
-def _surrogate_at(*s: float) -> str:
-    return f"phi.surrogate(np.array({[float(each) for each in s]!r}))"
+def _surrogate_at(phi: Any, *s: float) -> str:
+    return f"{member_text(phi)}.surrogate(np.array({[float(each) for each in s]!r}))"
 
 
-def _penalty_at(weight: float, flat_point: float, x: np.ndarray) -> Callable[[int], str]:
-    return lambda k: f"phi.penalty({weight!r}, {flat_point!r}).value(np.array([{float(x[k])!r}]))"
+def _penalty_at(phi: Any, weight: float, flat_point: float, x: np.ndarray) -> Callable[[int], str]:
+    penalty = f"{member_text(phi)}.penalty({weight!r}, {flat_point!r})"
+    return lambda k: f"{penalty}.value(np.array([{float(x[k])!r}])) / {weight!r}"
 
 
 def _strata(phi: Any, rng: np.random.Generator, more: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, ZeroNorm
 from parsimo.problems import ClusteringProblem
 from parsimo.problems.exact_penalty import PenalizedMPEC
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import member_text
 
 __all__ = [
     "PENALTY_KINDS",
@@ -114,11 +114,11 @@ def problem_text(problem: Any) -> str:
     if isinstance(problem, ClusteringProblem):
         return f"ClusteringProblem({problem.f!r}, {problem.weight!r}, {problem.k}, {problem.distance!r})"
     if isinstance(problem, PenalizedMPEC):
-        name = next((f"FAMILY[{name!r}]" for name, phi in FAMILY.items() if phi is problem.phi), repr(problem.phi))
-        return f"ZeroNormProblem({problem.f!r}, {problem.weight!r}).to_mpec({name}).penalize({problem.rho!r})"
+        member = member_text(problem.phi)
+        return f"ZeroNormProblem({problem.f!r}, {problem.weight!r}).to_mpec({member}).penalize({problem.rho!r})"
     return f"Composite({problem.f!r}, {problem.g!r})"
 
 
-def run_text(problem: Any, solver: Any, x0: np.ndarray, steps: int) -> str:
-    """The expression of a run of so many steps."""
-    return f"solve({problem_text(problem)}, {solver!r}, {array_text(x0)}, max_iterations({steps}))"
+def run_text(problem: Any, solver: Any, x0: np.ndarray, steps: int, said: str) -> str:
+    """The expression of a run of so many steps, and behind it what is said of the run."""
+    return f"solve({problem_text(problem)}, {solver!r}, {array_text(x0)}, max_iterations({steps}))  # {said}"

@@ -49,8 +49,8 @@ def check_ladder(rng: Seed = 0, trials: int = 40, certify: Callable[..., Ladder]
         instance = _Instance.random(rng, _PENALTIES[trial % len(_PENALTIES)], logistic=trial % 4 == 3)
         for x in instance.points(rng):
             ladder = certify(instance.problem, x)
-            for margin in (*_margins(instance, x, ladder), _rung_margin(ladder)):
-                outcome.add(margin, partial(instance.case, x))
+            for margin, said in (*_margins(instance, x, ladder), _rung_margin(ladder)):
+                outcome.add(margin, partial(instance.case, x, said))
     return outcome.evidence()
 
 
@@ -95,25 +95,27 @@ class _Instance:
         yield polish(self.problem, x, moves=("coordinate",)).x
         yield polish(self.problem, x).x
 
-    def case(self, x: np.ndarray) -> str:
+    def case(self, x: np.ndarray, said: str) -> str:
         data = f"np.array({self.A.tolist()}), np.array({self.b.tolist()})"
         f = f"{'Logistic' if self.logistic else 'LeastSquares'}({data})"
-        return f"certify(Composite({f}, {self.g!r}), np.array({x.tolist()}))"
+        return f"certify(Composite({f}, {self.g!r}), np.array({x.tolist()}))  # {said}"
 
 
-def _margins(instance: _Instance, x: np.ndarray, ladder: Ladder) -> Iterator[float]:
-    """For each rung, how far its reading is from claiming too much, or from naming a move that does less."""
+def _margins(instance: _Instance, x: np.ndarray, ladder: Ladder) -> Iterator[tuple[float, str]]:
+    """For each rung, how far its reading is from claiming too much, or from naming a move that does less; in words."""
     height = float(instance.values(x))
     scale = 1 + abs(height)
     distance, rate = _slopes(instance, x)
     for rung, expected in ((Rung.CRITICAL, distance), (Rung.D_STATIONARY, rate)):
-        yield 1e-5 * (1 + expected) - abs(ladder[rung].number - expected)
+        said = f"{rung.name}: {ladder[rung].number!r}, by differences of values {expected!r}"
+        yield 1e-5 * (1 + expected) - abs(ladder[rung].number - expected), said
     if ladder[Rung.PROX_STATIONARY].holds:
         step = 1 / instance.problem.f.lipschitz
         v = x - step * instance.problem.f.grad(x)
         excess = instance.g.terms(x) + (x - v) ** 2 / (2 * step)
         excess = excess - (instance.g.terms(_GRID)[:, None] + (_GRID[:, None] - v) ** 2 / (2 * step)).min(axis=0)
-        yield 1e-6 - float(excess.max())
+        highest = float(excess.max())
+        yield 1e-6 - highest, f"PROX_STATIONARY: an entry of x is {highest!r} above the best on a grid, 0 at most"
     moves = _largest_decrease(instance, x, [(i,) for i in range(3)])
     pairs = [(i, j) for i, j in itertools.permutations(range(3), 2) if x[i] != 0 and x[j] == 0]
     for rung, found in (
@@ -123,21 +125,25 @@ def _margins(instance: _Instance, x: np.ndarray, ladder: Ladder) -> Iterator[flo
     ):
         reading = ladder[rung]
         if reading.side != "below" and not np.isnan(reading.number):
-            yield 1e-9 * scale - (found - reading.number)
+            said = f"{rung.name}: no more than {reading.number!r} to gain, on grids {found!r} is found"
+            yield 1e-9 * scale - (found - reading.number), said
     for move in (ladder.move, ladder.swap):
         if move is not None:
-            yield 1e-9 * scale - (move.decrease - (height - float(instance.values(move.applied_to(x)))))
+            gained = height - float(instance.values(move.applied_to(x)))
+            yield 1e-9 * scale - (move.decrease - gained), f"{move}: it lowers the objective by {gained!r}"
     lowered = max((m.decrease for m in (ladder.move, ladder.swap) if m is not None), default=0.0)
     if ladder[Rung.SWAP].side != "above":
-        yield 1e-12 * scale - abs(ladder[Rung.SWAP].number - lowered)
+        said = f"SWAP: {ladder[Rung.SWAP].number!r}, the moves that are named gain {lowered!r}"
+        yield 1e-12 * scale - abs(ladder[Rung.SWAP].number - lowered), said
 
 
-def _rung_margin(ladder: Ladder) -> float:
-    """1 where the rung is proved and none below it refuted, -1 otherwise."""
+def _rung_margin(ladder: Ladder) -> tuple[float, str]:
+    """1 where the rung is proved and none below it refuted, -1 otherwise; in words."""
     if ladder.rung == Rung.NONE:
-        return 1.0 if ladder[Rung.CRITICAL].holds is False else -1.0
+        return 1.0 if ladder[Rung.CRITICAL].holds is False else -1.0, "on no rung, as CRITICAL is refuted"
     below = [ladder[rung].holds for rung in Rung if Rung.NONE < rung <= ladder.rung]
-    return 1.0 if below[-1] is True and False not in below else -1.0
+    said = f"on {ladder.rung.name}, which is proved, and no rung below is refuted"
+    return 1.0 if below[-1] is True and False not in below else -1.0, said
 
 
 def _slopes(instance: _Instance, x: np.ndarray) -> tuple[float, float]:

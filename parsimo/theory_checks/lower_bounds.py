@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,30 +37,43 @@ def check_lower_bounds(
         "all supports of least squares (n <= 12) and logistic loss (n = 3), one weight for each coordinate",
     )
     for trial in range(trials):
-        kind = ("least squares", "orthogonal", "logistic", "least squares")[trial % 4]
-        n = 3 if kind == "logistic" else 12 if trial % 8 == 7 else int(rng.integers(2, 9))
-        weight = 10 ** rng.uniform(-1, 0.5, size=n)
-        A = rng.normal(size=(8 * n, n)) @ (np.eye(n) + 0.5 * rng.random() * np.ones((n, n)))
-        if kind == "logistic":
-            labels = np.where(A @ rng.normal(size=n) + 3 * rng.logistic(size=8 * n) > 0, 1.0, -1.0)
-            f: Logistic | LeastSquares = Logistic(A, labels)
-            minimizers = [zero_norm_minimum_of(f, weight)[1]]
-            case = f"f = Logistic(np.array({A.tolist()}), np.array({labels.tolist()}))"
-        else:
-            if kind == "orthogonal":
-                A = np.linalg.qr(A)[0] * 10 ** rng.uniform(-0.5, 0.5, size=n)
-            just_worth_it = np.sqrt(2 * weight / (A * A).sum(axis=0)) * (1 + rng.choice([-1e-3, 1e-3, 0.5], size=n))
-            b = A @ just_worth_it + (kind != "orthogonal") * rng.normal(size=8 * n)
-            f = LeastSquares(A, b)
-            minimizers = zero_norm_minimizers(A, b, weight)[1]
-            case = f"f = LeastSquares(np.array({A.tolist()}), np.array({b.tolist()}))"
-        least, largest = bounds(np.broadcast_to(f.coordinate_curvature, (n,)), weight)
-        for x in minimizers:
+        seed = int(rng.integers(2**31))
+        f, weight, minimizers = sparse_problem(trial, seed)
+        least, largest = bounds(np.broadcast_to(f.coordinate_curvature, weight.shape), weight)
+        for k, x in enumerate(minimizers):
             gradient = np.abs(f.grad(x))
             on = np.minimum(np.abs(x) - least, -gradient / np.sqrt(largest))
-            worst = float(np.where(x != 0, on, largest - gradient).min())
-            outcome.add(tolerance + worst, f"{case}; weight = np.array({weight.tolist()}); x = np.array({x.tolist()})")
+            slack = np.where(x != 0, on, largest - gradient)
+            i = int(slack.argmin())
+            said = f"x[{i}] is 0 or at least {float(least[i])!r}, and so |d_{i} f| at most {float(largest[i])!r} or 0"
+            outcome.add(tolerance + float(slack[i]), f"sparse_problem({trial}, {seed}).minimizers[{k}]  # {said}")
     return outcome.evidence()
+
+
+class SparseProblem(NamedTuple):
+    """f + sum weight_i 1[x_i != 0], and its global minimizers."""
+
+    f: LeastSquares | Logistic
+    weight: np.ndarray
+    minimizers: Sequence[np.ndarray]
+
+
+def sparse_problem(trial: int, seed: int) -> SparseProblem:
+    """By trial % 8: least squares, with orthogonal columns for 1 and 5, of 12 variables for 7; logistic for 2 and 6."""
+    rng = np.random.default_rng(seed)
+    kind = ("least squares", "orthogonal", "logistic", "least squares")[trial % 4]
+    n = 3 if kind == "logistic" else 12 if trial % 8 == 7 else int(rng.integers(2, 9))
+    weight = 10 ** rng.uniform(-1, 0.5, size=n)
+    A = rng.normal(size=(8 * n, n)) @ (np.eye(n) + 0.5 * rng.random() * np.ones((n, n)))
+    if kind == "logistic":
+        labels = np.where(A @ rng.normal(size=n) + 3 * rng.logistic(size=8 * n) > 0, 1.0, -1.0)
+        f = Logistic(A, labels)
+        return SparseProblem(f, weight, [zero_norm_minimum_of(f, weight)[1]])
+    if kind == "orthogonal":
+        A = np.linalg.qr(A)[0] * 10 ** rng.uniform(-0.5, 0.5, size=n)
+    just_worth_it = np.sqrt(2 * weight / (A * A).sum(axis=0)) * (1 + rng.choice([-1e-3, 1e-3, 0.5], size=n))
+    b = A @ just_worth_it + (kind != "orthogonal") * rng.normal(size=8 * n)
+    return SparseProblem(LeastSquares(A, b), weight, zero_norm_minimizers(A, b, weight)[1])
 
 
 CHECKS = (Check(9, "lower bounds of nonzeros", check_lower_bounds),)

@@ -43,7 +43,8 @@ def check_majorizer(phi: Any, rng: Seed = 0, trials: int = 300, weights: Weights
         y = x + a * 10 ** rng.uniform(-4, -1) * rng.choice([-1, 1]) if rng.integers(2) else a * rng.uniform(-2, 2, 1)
         at_x, at_y = (float(problem.phi.surrogate(problem.rho * np.abs(p)).sum()) * problem.weight for p in (x, y))
         slack = at_x + float(weights(problem, x) @ (np.abs(y) - np.abs(x))) - at_y
-        case = f"mpec_weights({problem_text(problem)}, {array_text(x)}), {array_text(y)}"
+        case = "(lambda p, x, y: p.value(x) + mpec_weights(p, x) @ (abs(y) - abs(x)) - p.value(y))"
+        case += f"({problem_text(problem)}, {array_text(x)}, {array_text(y)})  # not negative, up to rounding"
         outcome.add(slack / problem.weight + _ROUNDING, case)
     return outcome.evidence()
 
@@ -73,15 +74,25 @@ def check_majorized_step(
         problem, a = _penalized(phi, rng, f)
         x = a * rng.uniform(-1.5, 1.5, n)
         for _ in range(4):
-            omega = weights(problem, x)
-            proximal = Quadratic(f.Q + gamma * np.eye(n), f.c + gamma * x)
-            new = weighted_l1_minimum(proximal, omega)
+            new = majorized_step(problem, x, gamma, weights)
             before, after = problem.value(x), problem.value(new)
             fall = before - after - decrease(gamma) * float(np.sum((new - x) ** 2))
-            case = f"mpec_weights({problem_text(problem)}, {array_text(x)}), {gamma!r}"
+            case = f"majorized_fall({problem_text(problem)}, {array_text(x)}, {gamma!r})"
+            case += f"  # gamma |dx|^2 = {gamma * float(np.sum((new - x) ** 2))!r} at least, up to rounding"
             outcome.add(fall / (1 + abs(before) + abs(after)) + _ROUNDING, case)
             x = new
     return outcome.evidence()
+
+
+def majorized_step(problem: Any, x: np.ndarray, gamma: float, weights: Weights = mpec_weights) -> np.ndarray:
+    """argmin_y f(y) + sum weights_i(x) |y_i| + gamma/2 |y - x|^2."""
+    f = problem.f
+    return weighted_l1_minimum(Quadratic(f.Q + gamma * np.eye(x.size), f.c + gamma * x), weights(problem, x))
+
+
+def majorized_fall(problem: Any, x: np.ndarray, gamma: float) -> float:
+    """By how much such a step lowers the surrogate objective."""
+    return float(problem.value(x) - problem.value(majorized_step(problem, x, gamma)))
 
 
 def _penalized(phi: Any, rng: np.random.Generator, f: Any = None) -> tuple[Any, float]:

@@ -19,12 +19,11 @@ from parsimo.theory_checks.family import check_conjugate, check_surrogate, check
 from parsimo.theory_checks.oracles.scan import entrywise, prox_minima
 from parsimo.theory_checks.prox_trials import Pairs, comment
 from parsimo.theory_checks.sandwich import check_sandwich
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import FAMILY, member_text
 
 __all__ = ["CHECKS", "check_phi"]
 
 _PENALTY = (0.7, 0.8)  # weight and flat point of the penalty whose prox and certificates are tried
-_CALL = f"phi.penalty{_PENALTY}"
 _PER_STEP = 16  # arguments of its prox
 _PROX = 1e-8  # of the range of an objective: what a numeric prox may miss
 _ORDER = 1e-9  # of surrogates
@@ -131,7 +130,7 @@ def _try_prox(phi: Phi, outcome: Trials, rng: np.random.Generator) -> None:
     excess, allowed = pairs.excess(points), _PROX * pairs.scale + weight * rounding_of_surrogate(phi)
 
     def case(k: int) -> str:
-        call = f"{_CALL}.prox(np.array([{float(pairs.v[k])!r}]), {float(pairs.step[k])!r})"
+        call = f"{_text(phi)}.prox(np.array([{float(pairs.v[k])!r}]), {float(pairs.step[k])!r})"
         better = repr(float(pairs.minimizers[k, 0]))
         return call + comment(repr(float(points[k])), float(excess[k]), better, float(pairs.least[k]))
 
@@ -160,8 +159,13 @@ def _try_certificates(phi: Phi, outcome: Trials, rng: np.random.Generator, trial
         for method in ("subdiff_distance", "descent_rate"):
             if hasattr(g, method):
                 got = float(getattr(g, method)(x, q))
-                case = f"{_CALL}.{method}({text_of(x)}, {text_of(q)})  # is {got!r}, by slopes {expected!r}"
+                case = f"{_text(phi)}.{method}({text_of(x)}, {text_of(q)})  # is {got!r}, by slopes {expected!r}"
                 outcome.add(allowed - abs(got - expected), case)
+
+
+def _text(phi: Phi) -> str:
+    """The expression of its penalty."""
+    return f"{member_text(phi)}.penalty{_PENALTY}"
 
 
 CHECKS = tuple(Check(3, f"membership of {name}", partial(check_phi, member)) for name, member in FAMILY.items())

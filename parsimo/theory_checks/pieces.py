@@ -92,9 +92,10 @@ def check_prox_by_pieces(
             value = value_by_pieces(pieces, x)
             error = abs(float(g.value(np.array([x]))) - value) if value < math.inf else math.inf
             excess = value + (x - v) ** 2 / (2 * step_size) - least
+            said = f"the last is {value!r}, and the objective at {x!r} is {least!r}, both by pieces"
             outcome.add(
                 tolerance - max(error, abs(excess)) / (1 + abs(least)),
-                f"{calls}, {subject}.value(np.array([{x!r}]))",
+                f"{calls}, {subject}.value(np.array([{x!r}]))  # {said}",
             )
     return outcome.evidence()
 

@@ -45,9 +45,11 @@ def check_best_codebook(rng: Seed = 0, trials: int = 40, best: Callable[..., np.
         codebook = best(Line.of(values), k, distance, pinned)
         case = f"best_codebook(Line.of(np.array({values.tolist()!r})), {k}, {distance!r}, {pinned!r})"
         least = _brute_force(np.sort(values), k, distance, pinned)
-        outcome.add(1e-10 - abs(cost(values, codebook, distance) - least), case)
+        reached = cost(values, codebook, distance)
+        outcome.add(1e-10 - abs(reached - least), f"{case}  # of cost {reached!r}; the least is {least!r}")
         allowed = 1 <= codebook.size <= k and (pinned is None or pinned in codebook)
-        outcome.add(0.0 if allowed and (np.diff(codebook) > 0).all() else -1.0, case)
+        said = f"rises, has {k} entries at most" + (f", and {pinned!r} among them" if pinned is not None else "")
+        outcome.add(0.0 if allowed and (np.diff(codebook) > 0).all() else -1.0, f"{case}  # {said}")
     return outcome.evidence()
 
 
@@ -68,9 +70,10 @@ def check_descent(rng: Seed = 0, trials: int = 60, line: Callable[..., Line] = L
         arguments = f"np.array({start.tolist()!r}), {distance!r}, 0.0, {pinned!r}"
         case = f"Line.of(np.array({values.tolist()!r})).descend({arguments})"
         optimum = cost(values, best_codebook(Line.of(values), start.size, distance, pinned), distance)
-        reached = cost(values, end, distance)
-        outcome.add(1e-10 + min(cost(values, start, distance) - reached, reached - optimum), case)
-        outcome.add(0.0 if pinned is None or pinned in end else -1.0, case)
+        first, reached = cost(values, start, distance), cost(values, end, distance)
+        said = f"of cost {reached!r}, from {optimum!r}, the optimum, to {first!r}, that of the start"
+        outcome.add(1e-10 + min(first - reached, reached - optimum), f"{case}  # {said}")
+        outcome.add(0.0 if pinned is None or pinned in end else -1.0, f"{case}  # {pinned!r} is among them")
     return outcome.evidence()
 
 
@@ -102,7 +105,11 @@ def check_split_order(
         case = f"interval_costs(np.array({values.tolist()!r}), {distance!r})"
         C = costs(values, distance)
         a, b, c, d = np.array(list(itertools.combinations_with_replacement(range(len(C)), 4))).T
-        outcome.add(1e-10 + float((C[b, c] + C[a, d] - C[a, c] - C[b, d]).min()), case)
+        slack = C[b, c] + C[a, d] - C[a, c] - C[b, d]
+        i = int(slack.argmin())
+        a, b, c, d = (int(index[i]) for index in (a, b, c, d))
+        said = f"C[{a}, {c}] + C[{b}, {d}] is at most C[{b}, {c}] + C[{a}, {d}]"
+        outcome.add(1e-10 + float(slack[i]), f"{case}  # {said}")
         least = C[0]
         for _ in range(3):
             totals = np.where(np.tri(len(C), dtype=bool).T, least[:, None] + C, np.inf)
@@ -110,7 +117,8 @@ def check_split_order(
             for j, column in enumerate(totals.T):
                 split += int(column[split : j + 1].argmin())
                 sought.append(column[split])
-            outcome.add(1e-10 - float(np.max(sought - least)), case)
+            lost = float(np.max(sought - least))
+            outcome.add(1e-10 - lost, f"{case}  # best last splits move right with j: sought so they lose {lost!r}")
     return outcome.evidence()
 
 
@@ -135,12 +143,16 @@ def check_binning(rng: Seed = 0, trials: int = 40, binned: Callable[[Line, int],
         for codebook in (rng.normal(size=k), rng.normal(size=k) + 50, rng.normal(size=k) - 50):
             fine, coarse = _root_and_sum(line, codebook), _root_and_sum(bin_line, codebook)
             allowed = np.array([np.sqrt(n), n]) * width / 2
-            outcome.add(float((allowed - np.abs(fine - coarse)).min()) + 1e-9, case)
+            moved = np.abs(fine - coarse)
+            said = f"at {codebook.tolist()} root and sum move by {moved.tolist()}, {allowed.tolist()} at most"
+            outcome.add(float((allowed - moved).min()) + 1e-9, f"{case}  # {said}")
         cases: tuple[tuple[Distance, int, float], ...] = (("squared", 0, np.sqrt(n)), ("absolute", 1, n))
         for distance, which, unit in cases:
             optimum = _root_and_sum(line, best_codebook(line, k, distance))[which]
             reached = _root_and_sum(line, best_codebook(bin_line, k, distance))[which]
-            outcome.add(float(optimum + width * unit - reached) + 1e-9, case)
+            most = float(optimum + width * unit)
+            said = f"its {k} best representatives, {distance}, reach {float(reached)!r}, {most!r} at most"
+            outcome.add(most - float(reached) + 1e-9, f"{case}  # {said}")
     return outcome.evidence()
 
 
@@ -157,10 +169,12 @@ def check_lloyd_max(
         "docs/theory.md, 5.2",
         "distortion under the Gaussian density, relative to the known optimum",
     )
-    values = _gaussian_quantiles(1500)
+    values = gaussian_quantiles(1500)
     for k, optimum in list(LLOYD_MAX.items())[:trials]:
         ratio = gaussian_distortion(best(Line.of(values), k, "squared")) / optimum
-        outcome.add(min(1 + tolerance - ratio, ratio - 1 + 1e-5), f"k={k}")
+        case = f"gaussian_distortion(best_codebook(Line.of(gaussian_quantiles(1500)), {k}, 'squared'))"
+        said = f"the known optimum is {optimum!r}: no less, and more by a share of {tolerance} at most"
+        outcome.add(min(1 + tolerance - ratio, ratio - 1 + 1e-5), f"{case}  # {said}")
     return outcome.evidence()
 
 
@@ -189,8 +203,10 @@ def check_entropy_cells(rng: Seed = 0, trials: int = 40, penalty: Callable[..., 
         book = f"np.array({codebook.tolist()!r}), np.array({prices.tolist()!r})"
         case = f"EntropyCodebook(1.0, {book}).assignments(np.array({x.tolist()!r}))"
         excess = np.take_along_axis(costs, codes[:, None], axis=1)[:, 0] - costs.min(axis=1)
-        outcome.add(1e-12 * (1 + float(costs.max())) - float(excess.max()), case)
-        outcome.add(float(np.diff(codes).min()), case)
+        i = int(excess.argmax())
+        said = f"entry {i}, at {float(x[i])!r}, may be {int(costs[i].argmin())}"
+        outcome.add(1e-12 * (1 + float(costs.max())) - float(excess[i]), f"{case}  # {said}")
+        outcome.add(float(np.diff(codes).min()), f"{case}  # they do not fall")
     return outcome.evidence()
 
 
@@ -211,7 +227,8 @@ def gaussian_distortion(codebook: np.ndarray) -> float:
     return float(np.sum(second - 2 * codebook * first + codebook**2 * mass))
 
 
-def _gaussian_quantiles(n: int) -> np.ndarray:
+def gaussian_quantiles(n: int) -> np.ndarray:
+    """The middles of n cells of equal mass of a standard Gaussian variable."""
     return ndtri((np.arange(n) + 0.5) / n)
 
 

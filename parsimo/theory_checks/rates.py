@@ -76,8 +76,9 @@ def check_worst_case(
         for k in range(1, steps + 1):
             state = solver.step(problem, state)
             least = min(least, g.subdiff_distance(state.z, f.grad(state.z)))
-            used = least / bound(f.lipschitz, f.weak_convexity, sigma, gap, k)
-            outcome.add(1 - used, partial(run_text, problem, solver, x0, k))
+            most = bound(f.lipschitz, f.weak_convexity, sigma, gap, k)
+            said = f"the least certificate is {least!r}, at most {most!r}"
+            outcome.add(1 - least / most, partial(run_text, problem, solver, x0, k, said))
     return outcome.evidence()
 
 
@@ -119,10 +120,12 @@ def check_gradient_rate(
             support = state.x != 0
             if support.any() and np.array_equal(support, old.x != 0):
                 lowest, mu = _on_support(problem, support)
-                slack = problem.value(old.x) - lowest
-                slack -= (1 + rate(problem.f.lipschitz, mu, gamma)) * (problem.value(state.x) - lowest)
+                before, after = problem.value(old.x) - lowest, problem.value(state.x) - lowest
+                q = rate(problem.f.lipschitz, mu, gamma)
                 size = 1 + abs(lowest) + abs(problem.value(old.x))
-                outcome.add(slack / size + _ROUNDING, partial(run_text, problem, solver, x0, k + 1))
+                said = f"the last step divides F - F* by {1 + q!r} at least: from {before!r} to {after!r}"
+                slack = before - (1 + q) * after
+                outcome.add(slack / size + _ROUNDING, partial(run_text, problem, solver, x0, k + 1, said))
     return outcome.evidence()
 
 
@@ -160,10 +163,10 @@ def check_admm_rate(
             if support.any():
                 lowest, mu = _on_support(problem, support)
                 before, after = solver.merit(problem, old) - lowest, solver.merit(problem, state) - lowest
-                slack = min(before - (1 + rate(problem.f.lipschitz, mu, sigma)) * after, after)
-                outcome.add(
-                    slack / (1 + abs(lowest) + abs(before)) + _ROUNDING, partial(run_text, problem, solver, x0, k + 1)
-                )
+                q = rate(problem.f.lipschitz, mu, sigma)
+                slack = min(before - (1 + q) * after, after) / (1 + abs(lowest) + abs(before))
+                said = f"the last step divides L_sigma - F* by {1 + q!r} at least: from {before!r} to {after!r}"
+                outcome.add(slack + _ROUNDING, partial(run_text, problem, solver, x0, k + 1, said))
     return outcome.evidence()
 
 

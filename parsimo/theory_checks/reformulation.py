@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,9 +19,9 @@ from parsimo.theory_checks.oracles.boxes import NotConcaveError
 from parsimo.theory_checks.oracles.branch_and_bound import global_minimizers, has_bounded_level_sets
 from parsimo.theory_checks.oracles.enumeration import zero_norm_minimizers
 from parsimo.theory_checks.oracles.instance import least_squares_of
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import FAMILY, member_text
 
-__all__ = ["CHECKS", "check_reformulation"]
+__all__ = ["CHECKS", "ZERO_NORM_PROBLEM", "Chain", "chain_of", "check_reformulation"]
 
 _LARGEST = 12  # variables up to which global minima are found
 _RESOLVED = 1e-11  # to which minima are found, relative to the objective at 0 and the weights
@@ -82,7 +81,8 @@ def check_reformulation(
     """
     require_trials(trials, tolerance)
     rng = np.random.default_rng(rng)
-    chain = _chain_of(problem, phi, rho)
+    chain = chain_of(problem, phi, rho)
+    text = _text(problem, phi, rho)
     penalized = chain.penalized
     reason = _why_not_global(chain, radius)
     outcome = Trials(
@@ -92,16 +92,15 @@ def check_reformulation(
         if reason
         else "all global minimizers, proved by branch and bound; random points",
     )
-    _add_exactness(outcome, penalized)
+    _add_exactness(outcome, penalized, text)
     for _ in range(trials):
-        _add_point(outcome, chain, rng)
+        _add_point(outcome, chain, text, rng)
     if not reason and outcome.evidence().holds:  # else the minimizers say nothing new
-        _add_minimizers(outcome, chain, radius, tolerance)
+        _add_minimizers(outcome, chain, text, radius, tolerance)
     return outcome.evidence()
 
 
-@dataclass(frozen=True)
-class _Chain:
+class Chain(NamedTuple):
     """The four problems: the given one as it is, those before it that it keeps, and those that are derived from it."""
 
     problem: ZeroNormProblem
@@ -110,7 +109,8 @@ class _Chain:
     surrogate: SurrogateProblem
 
 
-def _chain_of(given: Any, phi: Phi | None, rho: Any) -> _Chain:
+def chain_of(given: Any, phi: Phi | None = None, rho: Any = "exact") -> Chain:
+    """The problem that is given, those before it, and those that follow from it by phi, MCP's if None, and rho."""
     if isinstance(given, SurrogateProblem):
         penalized, surrogate = given.penalized, given
     else:
@@ -122,10 +122,23 @@ def _chain_of(given: Any, phi: Phi | None, rho: Any) -> _Chain:
         if not isinstance(link, PenalizedMPEC):
             raise TypeError(f"check_reformulation: needs a ZeroNormProblem or a link of its chain, got {given!r}")
         penalized, surrogate = link, link.eliminate()
-    return _Chain(penalized.mpec.problem, penalized.mpec, penalized, surrogate)
+    return Chain(penalized.mpec.problem, penalized.mpec, penalized, surrogate)
 
 
-def _why_not_global(chain: _Chain, radius: float | None) -> str:
+def _text(given: Any, phi: Phi | None, rho: Any) -> str:
+    """The expression of the chain."""
+    name = "ZERO_NORM_PROBLEM" if given is ZERO_NORM_PROBLEM else "problem"
+    how = ("" if phi is None else f", {member_text(phi)}") + ("" if rho == "exact" else f", rho={rho!r}")
+    return f"chain_of({name}{how})"
+
+
+def _at(text: str, expression: str, said: str, **arrays: np.ndarray) -> str:
+    """An expression in the links of the chain, and in arrays."""
+    names, values = ", ".join((*Chain._fields, *arrays)), ", ".join(f"np.array({a.tolist()})" for a in arrays.values())
+    return f"(lambda {names}: {expression})(*{text}, {values})  # {said}"
+
+
+def _why_not_global(chain: Chain, radius: float | None) -> str:
     """Why no global minimum can be proved; empty where it can."""
     n = math.prod(chain.problem.f.shape)
     if n > _LARGEST:
@@ -139,22 +152,25 @@ def _why_not_global(chain: _Chain, radius: float | None) -> str:
     return "" if hasattr(g, "terms") and hasattr(g, "weight") else f"{g!r} has no terms and weight"
 
 
-def _add_exactness(outcome: Trials, penalized: PenalizedMPEC) -> None:
+def _add_exactness(outcome: Trials, penalized: PenalizedMPEC, text: str) -> None:
     """What the link states of its rho, against what f, weight and phi say of it."""
     problem, stated = penalized.mpec.problem, penalized.exactness
     proved = exactness_of(problem.f, problem.weight, penalized.phi, penalized.rho)
-    case = "penalized.exactness  # {0} is {1!r}, but follows from f, weight, phi and rho as {2!r}"
+
+    def case(name: str, said: Any, found: Any) -> str:
+        return f"{text}.penalized.exactness.{name}  # is {said!r}, and follows from f, weight, phi and rho as {found!r}"
+
     for name in ("rho", "flat_point", "threshold"):
         said, found = getattr(stated, name), getattr(proved, name)
         if said is None or found is None:
             margin = 0.0 if said is found else -1.0
         else:
             margin = _STATED - abs(said - found) / abs(found) if found else -abs(said)
-        outcome.add(margin, case.format(name, said, found))
-    outcome.add(0.0 if stated.exact == proved.exact else -1.0, case.format("exact", stated.exact, proved.exact))
+        outcome.add(margin, case(name, said, found))
+    outcome.add(0.0 if stated.exact == proved.exact else -1.0, case("exact", stated.exact, proved.exact))
 
 
-def _add_point(outcome: Trials, chain: _Chain, rng: np.random.Generator) -> None:
+def _add_point(outcome: Trials, chain: Chain, text: str, rng: np.random.Generator) -> None:
     """What holds at every point, whatever rho is."""
     problem, mpec, penalized, surrogate = chain.problem, chain.mpec, chain.penalized, chain.surrogate
     shape, a = penalized.f.shape, penalized.exactness.flat_point
@@ -171,10 +187,10 @@ def _add_point(outcome: Trials, chain: _Chain, rng: np.random.Generator) -> None
     weight = problem.weight * np.ones(shape)
     rounding = _AT_A_POINT * (abs(f) + float(weight.sum()))
     rounding_at_w = rounding + _AT_A_POINT * (abs(f_0) + abs(at_w))
-    at, with_w = (f"x = np.array({x.tolist()}); {also}" for also in ("", f"w = np.array({w.tolist()}); "))
+    at_x, with_w = partial(_at, text, x=x), partial(_at, text, x=x, w=w)
 
     def vanishes(difference: float, expression: str) -> None:
-        outcome.add(rounding - abs(difference), at + expression)
+        outcome.add(rounding - abs(difference), at_x(expression, "0 up to rounding"))
 
     vanishes(penalized.f.value(x) - f, "penalized.f.value(x) - problem.f.value(x)")
     vanishes(surrogate.f.value(x) - f, "surrogate.f.value(x) - problem.f.value(x)")
@@ -183,24 +199,27 @@ def _add_point(outcome: Trials, chain: _Chain, rng: np.random.Generator) -> None
     vanishes(penalized.value(x, best) - least, "penalized.value(x, surrogate.auxiliary(x)) - surrogate.value(x)")
     vanishes(penalized.value(x) - least, "penalized.value(x) - surrogate.value(x)")
     vanishes(f + surrogate.g.value(x) - least, "problem.f.value(x) + surrogate.g.value(x) - surrogate.value(x)")
-    outcome.add(-abs(mpec.complementarity(x, lifted)), f"{at}mpec.complementarity(x, mpec.lift(x))")
-    outcome.add(float(np.minimum(lifted, 1 - lifted).min()), f"{at}mpec.lift(x)")
-    outcome.add(rounding + exact - least, f"{at}problem.value(x) - surrogate.value(x)")
-    outcome.add(rounding + at_w - least, f"{with_w}penalized.value(x, w) - surrogate.value(x)")
+    outcome.add(-abs(mpec.complementarity(x, lifted)), at_x("mpec.complementarity(x, mpec.lift(x))", "0"))
+    outcome.add(float(np.minimum(lifted, 1 - lifted).min()), at_x("mpec.lift(x)", "in [0, 1]"))
+    not_negative = "not negative, up to rounding"
+    outcome.add(rounding + exact - least, at_x("problem.value(x) - surrogate.value(x)", not_negative))
+    outcome.add(rounding + at_w - least, with_w("penalized.value(x, w) - surrogate.value(x)", not_negative))
 
     added = penalized.rho * float((weight * (1 - w) * np.abs(x)).sum())
-    case = f"{with_w}penalized.value(x, w) - mpec.value(x, w)  # rho times the weighted complementarity is {added!r}"
+    said = f"rho times the weighted complementarity is {added!r}"
+    case = with_w("penalized.value(x, w) - mpec.value(x, w)", said)
     outcome.add(rounding_at_w - abs(at_w - mpec.value(x, w) - added), case)
     in_x = at_w - f - (penalized.value(zero, w) - f_0)
-    case = f"{with_w}penalized.given(w).value(x)  # the part of the penalty that depends on x is {in_x!r}"
+    case = with_w("penalized.given(w).value(x)", f"the part of the penalty that depends on x is {in_x!r}")
     outcome.add(rounding_at_w - abs(penalized.given(w).value(x) - in_x), case)
 
     zeroed, _ = zero_where_better(surrogate, x)
-    outcome.add(least - surrogate.value(zeroed), f"{at}zero_where_better(surrogate, x)")
-    outcome.add(rounding + exact - problem.value(zeroed), f"{at}problem.value(zero_where_better(surrogate, x)[0])")
+    for link, name, before, allowed in ((surrogate, "surrogate", least, 0.0), (problem, "problem", exact, rounding)):
+        case = at_x(f"{name}.value(zero_where_better(surrogate, x)[0])", f"at most {before!r}, that of x")
+        outcome.add(allowed + before - link.value(zeroed), case)
 
 
-def _add_minimizers(outcome: Trials, chain: _Chain, radius: float | None, tolerance: float) -> None:
+def _add_minimizers(outcome: Trials, chain: Chain, text: str, radius: float | None, tolerance: float) -> None:
     """Minima and minimizers of all four problems."""
     zero_norm, surrogate = chain.problem, chain.surrogate
     at_zero, dearest = float(zero_norm.value(np.zeros(zero_norm.f.shape))), float(np.max(zero_norm.weight))
@@ -216,22 +235,21 @@ def _add_minimizers(outcome: Trials, chain: _Chain, radius: float | None, tolera
         least, minimizers = bound.value, list(points)
     allowed = 10 * gap * (1 + max(size, abs(least)))
     for x in minimizers:
-        outcome.add(allowed + least - surrogate.value(x), f"surrogate.value(np.array({x.tolist()}))")
+        said = f"at most {least!r}, the minimum of the zero norm, which it attains here"
+        outcome.add(allowed + least - surrogate.value(x), f"{text}.surrogate.value(np.array({x.tolist()}))  # {said}")
     for name, link in (("mpec", chain.mpec), ("penalized", chain.penalized), ("surrogate", surrogate)):
         try:
             bound, points = global_minimizers(link, radius, gap)
         except NotConcaveError as error:  # no link of the chain has such terms
-            outcome.add(-math.inf, f"global_minimizers({name})  # {error}")
+            outcome.add(-math.inf, f"{text}.{name}  # {error}")
             continue
-        of_x = f"np.array({bound.x.tolist()})"
         attained = "mpec.value(x, mpec.lift(x))" if link is chain.mpec else f"{name}.value(x)"
-        case = f"x = {of_x}; {attained}  # {bound.value!r}, but the zero norm has its minimum at {least!r}"
-        outcome.add(allowed - abs(bound.value - least), case)
+        said = f"its minimum is {bound.value!r}, that of the zero norm {least!r}"
+        outcome.add(allowed - abs(bound.value - least), _at(text, attained, said, x=bound.x))
         for x in points:
-            case = (
-                f"problem.value(np.array({x.tolist()}))  # a minimizer of {name}; the zero norm's minimum is {least!r}"
-            )
-            outcome.add(allowed + least - zero_norm.value(x), case)
+            case = f"{text}.problem.value(np.array({x.tolist()}))"
+            said = f"at a minimizer of {name}; the zero norm's minimum is {least!r}"
+            outcome.add(allowed + least - zero_norm.value(x), f"{case}  # {said}")
 
 
 def _problem() -> ZeroNormProblem:
@@ -240,7 +258,9 @@ def _problem() -> ZeroNormProblem:
     return ZeroNormProblem(LeastSquares(A, A @ [2.0, 0, -1, 0] + data.normal(size=10)), np.array([0.5, 1.0, 2.0, 4.0]))
 
 
+ZERO_NORM_PROBLEM = _problem()
+
 CHECKS = tuple(
-    Check(5, f"reformulation by {name}", partial(check_reformulation, _problem(), phi=member))
+    Check(5, f"reformulation by {name}", partial(check_reformulation, ZERO_NORM_PROBLEM, phi=member))
     for name, member in FAMILY.items()
 )

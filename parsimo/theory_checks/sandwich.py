@@ -11,9 +11,11 @@ import numpy as np
 
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.exactness import rough
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import FAMILY, member_text
 
 __all__ = ["CHECKS", "check_sandwich"]
+
+_LINE = np.arange(-12, 13) / 4
 
 Heights = Callable[[np.ndarray], np.ndarray]
 """A surrogate as a function of u = |x| / a."""
@@ -48,25 +50,49 @@ def check_sandwich(
         "arbitrary f on finite grids in two dimensions for which the lower one is exact; weight 1",
     )
     for _ in range(trials):
-        side = np.arange(1, 13) / 4
-        line = np.concatenate([-side[::-1], [0.0], side])
-        x, y = np.meshgrid(line, line, indexing="ij")
-        f = 10 ** rng.uniform(-1, 1) * (rough(x, rng) + rough(y, rng) + rough(x + y, rng))
-        a = 10 ** rng.uniform(-1, 0.5)
-        h = np.asarray(phi.surrogate(phi.slope_at_one * np.abs(line) / a))
-        zero_norm, above = f + (x != 0) + (y != 0), f + h[:, None] + h[None, :]
+        seed = int(rng.integers(2**31))
+        f, a = plane(seed)
+        u = np.abs(_LINE) / a
+        h = np.asarray(phi.surrogate(phi.slope_at_one * u))
         for name, heights in lower(phi).items():
-            h_1 = heights(np.abs(line) / a)
-            case = f"phi.surrogate(phi.slope_at_one * np.array({(np.abs(line) / a).tolist()}))  # above {name}"
-            outcome.add(tolerance + float(np.minimum(h - h_1, (line != 0) - h).min()), case)
-            below = f + h_1[:, None] + h_1[None, :]
-            if _disagreement(below, zero_norm, tolerance) == 0:
-                outcome.add(-_disagreement(above, zero_norm, tolerance), case)
+            h_1 = heights(u)
+            slack = np.minimum(h - h_1, (u != 0) - h)
+            k = int(slack.argmin())
+            case = f"{member_text(phi)}.surrogate(np.array([{float(phi.slope_at_one * u[k])!r}]))"
+            said = f"at most {int(u[k] != 0)}, and above {name}, which is {float(h_1[k])!r} there"
+            outcome.add(tolerance + float(slack[k]), f"{case}  # {said}")
+            if _disagreement(f, h_1, tolerance) == 0:
+                case = f"sandwich_gaps({seed}, {member_text(phi)}, {name!r})"
+                said = (
+                    f"0 where minimum and minimizers are those of the zero norm: so for the surrogate above {name} too"
+                )
+                outcome.add(-_disagreement(f, h, tolerance), f"{case}  # {said}")
     return outcome.evidence()
 
 
-def _disagreement(penalized: np.ndarray, exact: np.ndarray, tolerance: float) -> float:
-    """0 if both have one minimum and the same minimizers, up to the tolerance; else by how much they differ."""
+def plane(seed: int) -> tuple[np.ndarray, float]:
+    """f on a grid in two dimensions, and a flat point."""
+    rng = np.random.default_rng(seed)
+    x, y = np.meshgrid(_LINE, _LINE, indexing="ij")
+    f = 10 ** rng.uniform(-1, 1) * (rough(x, rng) + rough(y, rng) + rough(x + y, rng))
+    return f, 10 ** rng.uniform(-1, 0.5)
+
+
+def sandwich_gaps(seed: int, phi: Any, lower: str, tolerance: float = 1e-9) -> tuple[float, float]:
+    """By how much minima and minimizers under a lower surrogate, and under that of phi, are not those of the zero norm.
+
+    f is `plane(seed)`, and `lower` a name in `lower_surrogates`.
+    """
+    f, a = plane(seed)
+    u = np.abs(_LINE) / a
+    h_1, h = lower_surrogates(phi)[lower](u), np.asarray(phi.surrogate(phi.slope_at_one * u))
+    return _disagreement(f, h_1, tolerance), _disagreement(f, h, tolerance)
+
+
+def _disagreement(f: np.ndarray, h: np.ndarray, tolerance: float) -> float:
+    """0 if f has one minimum and the same minimizers with h and with the zero norm; else by how much they differ."""
+    zero_norm = (_LINE != 0).astype(float)
+    penalized, exact = (f + height[:, None] + height[None, :] for height in (h, zero_norm))
     minimum = exact.min()
     gap = max(
         float(minimum - penalized.min()), float((exact - minimum)[penalized <= penalized.min() + tolerance].max())

@@ -9,7 +9,7 @@ import numpy as np
 
 from parsimo.problems import Logistic
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import FAMILY, member_text
 
 __all__ = ["CHECKS", "check_no_small_stationary_point", "check_small_stationary_point"]
 
@@ -47,15 +47,18 @@ def check_no_small_stationary_point(
             x[0], x[-1] = a * rng.random(), -50.0 - a
         small = np.flatnonzero((x != 0) & (np.abs(x) <= a))
         gradient = f.grad(x)
-        case = f"({g!r}).descent_rate(np.array({x.tolist()}), np.array({gradient.tolist()}))"
+        case = f"{member_text(phi)}.penalty({weight!r}, {a!r})"
+        case += f".descent_rate(np.array({x.tolist()}), np.array({gradient.tolist()}))"
         for i in small:
-            rate = weight / a - abs(gradient[i])
-            outcome.add(rate, case)
-            outcome.add(g.descent_rate(x, gradient) - rate * (1 - 1e-9), case)
+            rate = float(weight / a - abs(gradient[i]))
+            said = f"no less than weight / a - |d_{i} f| = {rate!r}, and that is positive"
+            outcome.add(rate, f"{case}  # {said}")
+            outcome.add(g.descent_rate(x, gradient) - rate * (1 - 1e-9), f"{case}  # {said}")
             step = 1e-6 * abs(x[i])
             inwards = x - step * np.sign(x[i]) * np.eye(n)[i]
             fall = (f.value(x) + g.value(x) - f.value(inwards) - g.value(inwards)) / step
-            outcome.add(fall - rate + tolerance * (1 + weight) / a, case)
+            said = f"the objective falls at {float(fall)!r} along x[{i}], no less than {rate!r}"
+            outcome.add(fall - rate + tolerance * (1 + weight) / a, f"{case}  # {said}")
     return outcome.evidence()
 
 
@@ -90,16 +93,20 @@ def check_small_stationary_point(phi: Any, rng: Seed = 0, trials: int = 20, tole
             far = np.maximum(np.abs(t - c) - l / L, 0.0)
             return L * np.minimum(np.abs(t - c), l / L) ** 2 / 2 + l * far
 
-        case = f"g = {g!r}; x = {float(x[k])!r}; l, L, c = {l!r}, {L!r}, {float(c)!r}"
-        outcome.add(1e-2 * l - abs(steep[k] - l / 2), case)  # a member that ends steep has no such point
-        slope = L * (x[k] - c)
-        outcome.add(tolerance * l - g.descent_rate(x[k : k + 1], np.array([slope])), case)
+        slope = float(L * (x[k] - c))
+        case = f"{member_text(phi)}.penalty({weight!r}, {a!r}).descent_rate(np.array([{float(x[k])!r}]), "
+        case += f"np.array([{slope!r}]))  # 0: where f has {l=!r}, {L=!r}, c={float(c)!r}, x "
+        reaches = f"{case}is a point at which the penalty rises at {l / 2!r}, half of l"
+        outcome.add(1e-2 * l - abs(steep[k] - l / 2), reaches)  # a member that ends steep has no such point
+        outcome.add(tolerance * l - g.descent_rate(x[k : k + 1], np.array([slope])), f"{case}is stationary")
         near = x[k] + 0.01 * l / L * np.linspace(-1, 1, 201)
         heights = f(near) + np.asarray(g.terms(near))
         here = float(f(x[k : k + 1])[0] + g.terms(x[k : k + 1])[0])
-        outcome.add(float(heights.min()) - here + tolerance * weight * (l / L / a) ** 2, case)
-        outcome.add(min(float(heights[0]), float(heights[-1])) - here, case)  # strict
-        outcome.add(here - float(f(np.zeros(1))[0]), case)  # not global
+        minimizer = f"{case}is a local minimizer, strict, of height {here!r}"
+        outcome.add(float(heights.min()) - here + tolerance * weight * (l / L / a) ** 2, minimizer)
+        outcome.add(min(float(heights[0]), float(heights[-1])) - here, minimizer)
+        at_zero = float(f(np.zeros(1))[0])
+        outcome.add(here - at_zero, f"{case}is not global: here {here!r}, at 0 {at_zero!r}")
     return outcome.evidence()
 
 

@@ -66,13 +66,19 @@ def _check_soft(
         slopes = (f.grad(x + h) - f.grad(x - h)) / (2 * h)
         within = np.minimum(f.coordinate_curvature - slopes, slopes + f.weak_convexity)
         within = np.minimum(within, f.lipschitz - np.abs(slopes))
-        arguments = f"{weight!r}, np.array({codebook.tolist()!r}), {softness!r}"
+        call = f"{penalty.__name__}({weight!r}, np.array({codebook.tolist()!r}), {softness!r})"
 
-        def case(i: int, x: np.ndarray = x, arguments: str = arguments) -> str:
-            return f"{penalty.__name__}({arguments}).value_and_grad(np.array([{x[i]!r}]))"
+        def value(i: int, call: str = call, of: tuple[np.ndarray, ...] = (x, weight * low, weight * high)) -> str:
+            at, below, above = (float(numbers[i]) for numbers in of)
+            return f"{call}.value(np.array([{at!r}]))  # from {below!r} to {above!r}"
 
-        outcome.add_all(np.minimum(values - low, high - values) + 1e-12 * (1 + high), case)
-        outcome.add_all(within / weight + 1e-6 * (1 + squares / softness), case)
+        def slope(i: int, call: str = call, at: np.ndarray = x, h: float = float(h), f: Any = f) -> str:
+            bounds = f"from {-f.weak_convexity!r} to {f.coordinate_curvature!r}"
+            x = [float(at[i] - h), float(at[i] + h)]
+            return f"np.diff({call}.grad(np.array({x!r}))) / {2 * h!r}  # {bounds}, by size up to {f.lipschitz!r}"
+
+        outcome.add_all(np.minimum(values - low, high - values) + 1e-12 * (1 + high), value)
+        outcome.add_all(within / weight + 1e-6 * (1 + squares / softness), slope)
     return outcome.evidence()
 
 

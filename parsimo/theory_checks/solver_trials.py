@@ -105,17 +105,19 @@ class SolverTrial:
             following = solver.step(problem, state)
             first = copy.deepcopy(following)
             self.demand(_apart(state, given) == 0, f"step {k} writes to the state it is given")
-            self.add(_ROUNDING - _apart(solver.step(problem, state), first), f"step {k} taken twice")
+            apart = _apart(solver.step(problem, state), first)
+            self.add(_ROUNDING - apart, f"step {k} taken twice from one state leads {apart!r} apart")
             after, objective = self._merit(following), float(problem.value(following.point, following.u))
             if merit_falls and merit != math.inf:  # a start outside the domain of R is infinitely high
-                self.add(self.rounding - (after - merit) / (1 + abs(merit)), f"merit at step {k}")
-            said = f"merit {after!r} after step {k}, below the objective {objective!r}"
+                said = f"step {k} takes the merit from {merit!r} to {after!r}"
+                self.add(self.rounding - (after - merit) / (1 + abs(merit)), said)
+            said = f"merit {after!r} after step {k}, no less than the objective {objective!r}"
             self.add(self.rounding + _above(after, objective), said)
 
             length, before = norm(following.point - state.point), residual
             state, merit, residual = following, after, self._residual(following)
             if following.u is None and max(before, residual) <= _SETTLED:  # with u both may be of other problems
-                said = f"residual {residual!r} after step {k}, which is of length {length!r}"
+                said = f"residual {residual!r} after step {k}, which is of length {length!r}: below 1e-6 points rest"
                 self.add(_STILL * (1 + norm(state.point)) - length, said)
 
     def _merit(self, state: Any) -> float:
@@ -155,7 +157,7 @@ class SolverTrial:
         )
         result = run(problem, self.solver, x0, stop=rule)
         kept = np.array_equal(to_numpy(x0), before) and result.x.dtype == x0.dtype and result.x.shape == x0.shape
-        self.demand(kept, "x0 is left as it is, and x is of its kind")
+        self.demand(kept, "x0 is written to, or x is not of its kind")
         self._report(result)
         self._status(result)
         self._settled(result)
@@ -212,7 +214,7 @@ class SolverTrial:
         columns = zip(history["residual"], history["merit"], history["objective"], strict=True)
         above = [abs(_above(merit, objective)) for residual, merit, objective in columns if residual <= _SETTLED]
         if above:
-            said = f"merit and objective, where the residual is at most {_SETTLED}"
+            said = f"where the residual is at most {_SETTLED}, merit and objective are {max(above)!r} apart at most"
             self.add(max(self.tolerance, self.rounding) - max(above), said)
 
 

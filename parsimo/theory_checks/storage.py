@@ -42,14 +42,16 @@ def check_huffman(
         by_symbol = code(frequencies)
         words = [by_symbol[symbol].to01() for symbol in frequencies]
         begins = any(second.startswith(first) for first, second in itertools.permutations(words, 2))
-        outcome.add(-1.0 if begins else 0.0, case)
+        outcome.add(-1.0 if begins else 0.0, f"{case}  # no word begins another")
         p = np.array(list(frequencies.values())) / sum(frequencies.values())
         lengths = np.array([len(word) for word in words])
         mean, entropy = float(p @ lengths), float(-p @ np.log2(p))
-        outcome.add(1e-12 - abs(mean - _least_mean_length(p)), case)
-        outcome.add(1e-12 + mean - entropy, case)
+        least = _least_mean_length(p)
+        outcome.add(1e-12 - abs(mean - least), f"{case}  # of mean length {mean!r}; the least is {least!r}")
+        said = f"the mean length {mean!r} is in [H, H + 1), H = {entropy!r}"
+        outcome.add(1e-12 + mean - entropy, f"{case}  # {said}")
         if k > 1:
-            outcome.add(entropy + 1 - mean - 1e-12, case)
+            outcome.add(entropy + 1 - mean - 1e-12, f"{case}  # {said}")
     return outcome.evidence()
 
 
@@ -68,19 +70,30 @@ def check_storage(stored_as: Format = HAM, rng: Seed = 0, trials: int = 60) -> E
         "matrices up to 40 x 40 or of 300 rows, none to all entries nonzero, up to 20 values, words of 8 to 64 bits",
     )
     for trial in range(trials):
-        n, m = ((40, 40), (300, 3), rng.integers(1, 41, size=2).tolist())[trial % 3]
-        k, word, share = int(rng.integers(1, 21)), int(rng.choice(WIDTHS)), rng.choice([0.0, 0.03, 0.5, 1.0])
-        values = rng.choice(np.arange(-128, 128), size=k, replace=False)
-        chances = rng.dirichlet(np.full(k, rng.choice([0.1, 100.0])))  # few frequent values, or all about alike
-        matrix = rng.choice(values, size=(n, m), p=chances) * (rng.random((n, m)) < share)
-        case = f"{stored_as.name}.encode(np.array({matrix.tolist()!r}), {word})"
+        seed = int(rng.integers(2**31))
+        matrix, word = sparse_matrix(trial, seed)
+        n, m = matrix.shape
+        case = f"{stored_as.name.upper()}.encode(*sparse_matrix({trial}, {seed}))"
         stored = stored_as.encode(matrix, word)
         decoded = stored_as.decode(stored, (n, m), word)
-        outcome.add(0.0 if np.array_equal(decoded, matrix) else -1.0, case)
-        outcome.add(-abs(stored.bits - stored_as.size(matrix, word)), case)
+        lossless = np.array_equal(decoded, matrix)
+        outcome.add(0.0 if lossless else -1.0, f"{case}  # decoded, it is the matrix")
+        size = stored_as.size(matrix, word)
+        outcome.add(-abs(stored.bits - size), f"{case}.bits  # {size}, by the formula")
         q, symbols = int(np.count_nonzero(matrix)), len(stored.symbols) // word
-        outcome.add(stored_as.bound(n, m, q, symbols, word) - stored.bits, case)
+        bound = stored_as.bound(n, m, q, symbols, word)
+        outcome.add(bound - stored.bits, f"{case}.bits  # {bound!r} at most")
     return outcome.evidence()
+
+
+def sparse_matrix(trial: int, seed: int) -> tuple[np.ndarray, int]:
+    """A matrix of few integers, many of them 0, and the bits of a word; 40 x 40, 300 x 3 and any smaller, in turn."""
+    rng = np.random.default_rng(seed)
+    n, m = ((40, 40), (300, 3), rng.integers(1, 41, size=2).tolist())[trial % 3]
+    k, word, share = int(rng.integers(1, 21)), int(rng.choice(WIDTHS)), rng.choice([0.0, 0.03, 0.5, 1.0])
+    values = rng.choice(np.arange(-128, 128), size=k, replace=False)
+    chances = rng.dirichlet(np.full(k, rng.choice([0.1, 100.0])))  # few frequent values, or all about alike
+    return rng.choice(values, size=(n, m), p=chances) * (rng.random((n, m)) < share), word
 
 
 def _least_mean_length(p: np.ndarray) -> float:

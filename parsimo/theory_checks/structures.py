@@ -6,18 +6,19 @@ values, to zero; there the minima are exact.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from parsimo.penalties import Group, Spectral
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.exactness import ABOVE, lipschitz_threshold
-from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subjects import FAMILY, member_text
 
 __all__ = [
     "CHECKS",
@@ -29,6 +30,7 @@ __all__ = [
 
 Threshold = Callable[[float, float, Any], Any]
 _LABELS = np.array([0, 1, 1, -1, 0])  # two groups, and a free coordinate
+_LABELS_TEXT = f"np.array({_LABELS.tolist()})"
 _GROUPS = np.arange(2)[:, None] == _LABELS  # as masks
 _SHAPE = (2, 3)
 
@@ -48,25 +50,13 @@ def check_group_theorem(
         "f with gradient of norm l_J at most in each group, on finite sets closed under setting groups to zero",
     )
     for trial in range(trials):
-        weights = 10 ** rng.uniform(-0.5, 0.5, size=2)
-        directions = rng.normal(size=(1 if trial % 3 == 0 else 4, 5))
-        if trial % 3 == 0:  # the worst case falls along the groups alone
-            directions[:, _LABELS < 0] = 0.0
-        l = np.array([np.linalg.norm(directions[:, group], axis=1).sum() for group in _GROUPS])
-        rho = threshold(float((l / weights).max()), 1.0, phi) * ABOVE
+        seed = int(rng.integers(2**31))
+        f = GroupKinks.random(trial, seed)
+        rho = threshold(float((f.lipschitz / f.weights).max()), 1.0, phi) * ABOVE
         a = phi.slope_at_one / rho
-        lines = [_unit(directions[0] * group) for group in _GROUPS]
-        parts = [
-            np.vstack([np.zeros(5), line * weights[j] / l[j], _scaled(rng.normal(size=(5, 5)) * _GROUPS[j], a, rng)])
-            for j, line in enumerate(lines)
-        ]
-        free = rng.normal(size=5) * (_LABELS < 0)
-        points = np.array([x + y + free for x, y in itertools.product(*parts)])
-        f = _sum_of_kinks(points @ directions.T, weights[(l / weights).argmax()] if trial % 3 == 0 else None, rng)
-        g = penalty(phi.penalty(1.0, a), _LABELS, weights)
-        norms = np.array([np.linalg.norm(points[:, group], axis=1) for group in _GROUPS]).T
-        case = f"g = {g!r}; points = np.array({points.tolist()})"
-        _compare(outcome, _Values(f, np.array([g.value(x) for x in points]), norms, weights), a, case)
+        found = f.minima(penalty(phi.penalty(1.0, a), _LABELS, f.weights), a)
+        g = f"Group({member_text(phi)}.penalty(1.0, {a!r}), {_LABELS_TEXT}, np.array({f.weights.tolist()}))"
+        _add(outcome, found, a, f"GroupKinks.random({trial}, {seed}).minima({g}, {a!r})")
     return outcome.evidence()
 
 
@@ -85,25 +75,13 @@ def check_rank_theorem(
         "f with gradient of spectral norm at most l, on finite sets closed under setting singular values to zero",
     )
     for trial in range(trials):
-        weight = 10 ** rng.uniform(-0.5, 0.5)
-        frames = [_orthonormal(rng) for _ in range(2)]
-        directions = (
-            [u.T[:, :1] @ v[:1] for u, v in frames[:1]] if trial % 3 == 0 else list(rng.normal(size=(4, *_SHAPE)))
-        )
-        l = float(sum(np.linalg.norm(C, 2) for C in directions))
-        rho = threshold(l, weight, phi) * ABOVE
+        seed = int(rng.integers(2**31))
+        f = SpectralKinks.random(trial, seed)
+        rho = threshold(f.lipschitz, f.weight, phi) * ABOVE
         a = phi.slope_at_one / rho
-        singular = np.concatenate([[0.0, weight / l], a * rng.choice([rng.random(3), 1 + rng.random(3)])])
-        points = np.array(
-            [u.T @ np.diag(pair) @ v for u, v in frames for pair in itertools.product(singular, repeat=2)]
-        )
-        values = np.array([[float(np.sum(C * X)) for C in directions] for X in points])
-        f = _sum_of_kinks(values, weight if trial % 3 == 0 else None, rng)
-        g = penalty(phi.penalty(weight, a), _SHAPE)
-        spectra = np.array([pair for _ in frames for pair in itertools.product(singular, repeat=2)])
-        case = f"g = {g!r}; points = np.array({points.tolist()})"
-        prices = np.full(2, weight)
-        _compare(outcome, _Values(f, np.array([g.value(X) for X in points]), spectra, prices), a, case)
+        found = f.minima(penalty(phi.penalty(f.weight, a), _SHAPE), a)
+        g = f"Spectral({member_text(phi)}.penalty({f.weight!r}, {a!r}), {_SHAPE})"
+        _add(outcome, found, a, f"SpectralKinks.random({trial}, {seed}).minima({g}, {a!r})")
     return outcome.evidence()
 
 
@@ -120,7 +98,9 @@ def check_group_tightness(phi: Any, rng: Seed = 0, trials: int = 10, excess: flo
         weight, l = 10 ** rng.uniform(-1, 1), 10 ** rng.uniform(-1, 1)
         x = weight / l * _unit(rng.normal(size=5) * rng.choice(_GROUPS))
         g = Group(phi.penalty(weight, excess * weight / l), _LABELS)
-        outcome.add(1 - 1e-9 - g.value(x) / weight, f"({g!r}).value(np.array({x.tolist()}))")
+        case = f"Group({member_text(phi)}.penalty({weight!r}, {excess * weight / l!r}), {_LABELS_TEXT})"
+        case += f".value(np.array({x.tolist()}))  # below {weight!r}, the minimum with groups counted; f is 0 here"
+        outcome.add(1 - 1e-9 - g.value(x) / weight, case)
     return outcome.evidence()
 
 
@@ -137,27 +117,114 @@ def check_rank_tightness(phi: Any, rng: Seed = 0, trials: int = 10, excess: floa
         weight, l = 10 ** rng.uniform(-1, 1), 10 ** rng.uniform(-1, 1)
         X = weight / l * np.outer(_unit(rng.normal(size=2)), _unit(rng.normal(size=3)))
         g = Spectral(phi.penalty(weight, excess * weight / l), _SHAPE)
-        outcome.add(1 - 1e-9 - g.value(X) / weight, f"({g!r}).value(np.array({X.tolist()}))")
+        case = f"Spectral({member_text(phi)}.penalty({weight!r}, {excess * weight / l!r}), {_SHAPE})"
+        case += f".value(np.array({X.tolist()}))  # below {weight!r}, the minimum under the rank; f is 0 here"
+        outcome.add(1 - 1e-9 - g.value(X) / weight, case)
     return outcome.evidence()
 
 
-@dataclass
-class _Values:
-    """What is known at each point."""
+class StructuredMinima(NamedTuple):
+    """What the count of groups, or the rank, and the surrogate lead to."""
 
-    f: np.ndarray
-    g: np.ndarray  # the surrogate penalty
-    sizes: np.ndarray  # norms of groups, or singular values: one column for each
-    prices: np.ndarray  # the weight of each column
+    counted: float
+    """The least of f + the prices of the nonzero sizes."""
+    surrogate: float
+    """The least of f + the penalty."""
+    sizes: np.ndarray
+    """Norms of groups, or singular values, where that is attained."""
+    rounding: float
+    """Of the minima."""
 
 
-def _compare(outcome: Trials, at: _Values, a: float, case: str) -> None:
+@dataclass(frozen=True, eq=False)
+class GroupKinks:
+    """f whose gradient has a norm of at most l_J in the group J alone, by kinks along some directions."""
+
+    trial: int
+    weights: np.ndarray
+    directions: np.ndarray
+    rng: np.random.Generator
+    """Of the points and of the kinks."""
+
+    @classmethod
+    def random(cls, trial: int, seed: int) -> GroupKinks:
+        """The worst case if 3 divides `trial`."""
+        rng = np.random.default_rng(seed)
+        weights = 10 ** rng.uniform(-0.5, 0.5, size=2)
+        directions = rng.normal(size=(1 if trial % 3 == 0 else 4, 5))
+        if trial % 3 == 0:  # it falls along the groups alone
+            directions[:, _LABELS < 0] = 0.0
+        return cls(trial, weights, directions, rng)
+
+    @property
+    def lipschitz(self) -> np.ndarray:
+        """One bound for each group."""
+        return np.array([np.linalg.norm(self.directions[:, group], axis=1).sum() for group in _GROUPS])
+
+    def minima(self, g: Any, a: float) -> StructuredMinima:
+        """Over points about the flat point a, which are closed under setting groups to zero."""
+        weights, rng, l = self.weights, copy.deepcopy(self.rng), self.lipschitz
+        lines = [_unit(self.directions[0] * group) for group in _GROUPS]
+        parts = [
+            np.vstack([np.zeros(5), line * weights[j] / l[j], _scaled(rng.normal(size=(5, 5)) * _GROUPS[j], a, rng)])
+            for j, line in enumerate(lines)
+        ]
+        free = rng.normal(size=5) * (_LABELS < 0)
+        points = np.array([x + y + free for x, y in itertools.product(*parts)])
+        height = weights[(l / weights).argmax()] if self.trial % 3 == 0 else None
+        f = _sum_of_kinks(points @ self.directions.T, height, rng)
+        norms = np.array([np.linalg.norm(points[:, group], axis=1) for group in _GROUPS]).T
+        return _minima(f, np.array([g.value(x) for x in points]), norms, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralKinks:
+    """f of matrices whose gradient has a spectral norm of at most l, by kinks along some matrices."""
+
+    trial: int
+    weight: float
+    frames: list[tuple[np.ndarray, np.ndarray]]
+    directions: list[np.ndarray]
+    rng: np.random.Generator
+    """Of the points and of the kinks."""
+
+    @classmethod
+    def random(cls, trial: int, seed: int) -> SpectralKinks:
+        """The worst case if 3 divides `trial`."""
+        rng = np.random.default_rng(seed)
+        weight, frames = 10 ** rng.uniform(-0.5, 0.5), [_orthonormal(rng) for _ in range(2)]
+        worst = [u.T[:, :1] @ v[:1] for u, v in frames[:1]]
+        return cls(trial, weight, frames, worst if trial % 3 == 0 else list(rng.normal(size=(4, *_SHAPE))), rng)
+
+    @property
+    def lipschitz(self) -> float:
+        """The bound."""
+        return float(sum(np.linalg.norm(C, 2) for C in self.directions))
+
+    def minima(self, g: Any, a: float) -> StructuredMinima:
+        """Over matrices with singular values about the flat point a, closed under setting these to zero."""
+        weight, rng = self.weight, copy.deepcopy(self.rng)
+        singular = np.concatenate([[0.0, weight / self.lipschitz], a * rng.choice([rng.random(3), 1 + rng.random(3)])])
+        points = [u.T @ np.diag(pair) @ v for u, v in self.frames for pair in itertools.product(singular, repeat=2)]
+        values = np.array([[float(np.sum(C * X)) for C in self.directions] for X in points])
+        f = _sum_of_kinks(values, weight if self.trial % 3 == 0 else None, rng)
+        spectra = np.array([pair for _ in self.frames for pair in itertools.product(singular, repeat=2)])
+        return _minima(f, np.array([g.value(X) for X in points]), spectra, np.full(2, weight))
+
+
+def _minima(f: np.ndarray, g: np.ndarray, sizes: np.ndarray, prices: np.ndarray) -> StructuredMinima:
+    """f, penalty and sizes at each point, and the price of each size."""
+    counted, penalized = f + (sizes > 0) @ prices, f + g
+    rounding = 1e-12 * float(np.abs(f).max() + prices.sum())
+    attained = sizes[penalized <= penalized.min() + rounding]
+    return StructuredMinima(float(counted.min()), float(penalized.min()), attained, rounding)
+
+
+def _add(outcome: Trials, found: StructuredMinima, a: float, case: str) -> None:
     """The minima agree, and no minimizer of the surrogate has a size in (0, a]."""
-    exact, penalized = at.f + (at.sizes > 0) @ at.prices, at.f + at.g
-    rounding = 1e-12 * float(np.abs(at.f).max() + at.prices.sum())
-    outcome.add(rounding - float(exact.min() - penalized.min()), case)
-    sizes = at.sizes[penalized <= penalized.min() + rounding]
-    outcome.add(0.0 if bool(((sizes <= 1e-12) | (sizes > a)).all()) else -1.0, case)
+    outcome.add(found.rounding - (found.counted - found.surrogate), f"{case}  # both minima are the same")
+    whole = bool(((found.sizes <= 1e-12) | (found.sizes > a)).all())
+    outcome.add(0.0 if whole else -1.0, f"{case}  # sizes are 0 or above {a!r}")
 
 
 def _sum_of_kinks(values: np.ndarray, height: float | None, rng: np.random.Generator) -> np.ndarray:

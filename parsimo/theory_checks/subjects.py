@@ -27,7 +27,7 @@ from parsimo.penalties import (
 )
 from parsimo.problems import phi
 
-__all__ = ["FAMILY", "PENALTIES", "STRUCTURED"]
+__all__ = ["FAMILY", "PENALTIES", "STRUCTURED", "member_text"]
 
 FAMILY = {
     "capped_l1": phi.capped_l1(),
@@ -42,6 +42,12 @@ FAMILY = {
     "polygon": phi.custom(lambda t: np.maximum(np.maximum(0.1 * t, t - 0.3), 3 * t - 2), "polygon"),
 }
 """Members of every kind: built in, given by values alone, and with kinks."""
+
+
+def member_text(phi: Any) -> str:
+    """The expression of a member, as FAMILY holds it; "phi" for any other, which is the reader's own."""
+    return next((f"FAMILY[{name!r}]" for name, member in FAMILY.items() if member == phi), "phi")
+
 
 _POLYGON_KINKS = tuple(0.8 * slope / 3 for slope in (0.1, 1.0))
 

@@ -55,8 +55,9 @@ def check_support_changes(
             old, state = state, solver.step(problem, state)
             changes += int(np.sum((old.x != 0) != (state.x != 0)))
         gap = problem.value(x0) - lowest
-        left = gap - changes * price(weight, f.lipschitz, gamma)
-        outcome.add(left / (gap + weight) + _ROUNDING, partial(run_text, problem, solver, x0, 200))
+        cost = changes * price(weight, f.lipschitz, gamma)
+        said = f"{changes} changes of the support cost {cost!r}; the objective had {gap!r} to fall"
+        outcome.add((gap - cost) / (gap + weight) + _ROUNDING, partial(run_text, problem, solver, x0, 200, said))
     return outcome.evidence()
 
 
@@ -97,8 +98,9 @@ def check_admm_support_changes(
         for _ in range(200):
             old, state = state, solver.step(problem, state)
             changes += int(np.sum((old.z != 0) != (state.z != 0)))
-        left = gap - changes * price(weight, sigma, tau_z)
-        outcome.add(left / (gap + weight) + _ROUNDING, partial(run_text, problem, solver, x0, 200))
+        cost = changes * price(weight, sigma, tau_z)
+        said = f"{changes} changes of the support of z cost {cost!r}; the merit had {gap!r} to fall"
+        outcome.add((gap - cost) / (gap + weight) + _ROUNDING, partial(run_text, problem, solver, x0, 200, said))
     return outcome.evidence()
 
 

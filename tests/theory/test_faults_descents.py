@@ -13,19 +13,12 @@ import numpy as np
 import pytest
 from planting import fails, times
 
-from parsimo.core.problem import Composite
-from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, ZeroNorm
-from parsimo.problems import ClusteringProblem, ZeroNormProblem
+from parsimo.penalties import ZeroNorm
 from parsimo.solvers import (
     AlternatingMinimization,
-    Exact,
-    Inexact,
-    Linearized,
     ProximalADMM,
     ProximalGradient,
-    solve,
 )
-from parsimo.solvers.stopping import max_iterations
 from parsimo.theory_checks import (
     FAMILY,
     check_admm_support_changes,
@@ -37,6 +30,7 @@ from parsimo.theory_checks import (
     check_majorizer,
     check_support_changes,
     check_worst_case,
+    paste,
     standard_checks,
 )
 from parsimo.theory_checks.descents import gradient_decrease
@@ -218,14 +212,7 @@ def test_the_weighted_l1_minimum_is_that_of_a_hand_computation():
 
 
 def test_the_worst_case_of_a_run_can_be_pasted():
-    names = {
-        "solve": solve, "Composite": Composite, "Quadratic": Quadratic, "max_iterations": max_iterations, "np": np,
-        "array": np.array, "ProximalADMM": ProximalADMM, "Exact": Exact, "ProximalGradient": ProximalGradient,
-        "Box": Box, "ZeroNorm": ZeroNorm, "Clustering": Clustering, "L1": L1, "MCP": MCP, "CappedL1": CappedL1,
-        "ZeroNormProblem": ZeroNormProblem, "ClusteringProblem": ClusteringProblem, "FAMILY": FAMILY,
-        "mpec_weights": mpec_weights, "AlternatingMinimization": AlternatingMinimization,
-        "Linearized": Linearized, "Inexact": Inexact,
-    }  # fmt: skip
+    names = vars(paste)
     evidence = check_worst_case(trials=3)
     result = eval(evidence.worst_case, names)
     sigma, steps = evidence.worst_case.split("sigma=")[1].split(",")[0], result.iterations

@@ -19,6 +19,7 @@ from parsimo.theory_checks import (
     FAMILY,
     check_phi,
     check_reformulation,
+    paste,
     reformulation,
 )
 
@@ -50,8 +51,7 @@ def test_a_rho_too_small_is_seen_with_its_counterexample(name: str):
     link = at_the_flat_point(FAMILY[name], 1.02)
     evidence = check_reformulation(link)
     assert not evidence.holds, evidence
-    names = {"problem": link.mpec.problem, "penalized": link, "surrogate": link.eliminate(), "np": np}
-    exec(f"found = {evidence.worst_case}" if "x = " not in evidence.worst_case else evidence.worst_case, names)
+    eval(evidence.worst_case, {**vars(paste), "problem": link})  # it can be pasted
     assert check_reformulation(at_the_flat_point(FAMILY[name], 0.999)).holds
 
 
@@ -207,11 +207,7 @@ def test_the_link_that_is_given_is_judged(name: str, n: int):
     for each in links:
         evidence = check_reformulation(each)
         assert evidence.verdict == "fails", evidence
-        penalized = getattr(each, "penalized", each)
-        surrogate = each if penalized is not each else each.eliminate()
-        mpec = penalized.mpec
-        names = {"penalized": penalized, "surrogate": surrogate, "mpec": mpec, "problem": mpec.problem, "np": np}
-        exec(evidence.worst_case, names)  # it can be pasted
+        eval(evidence.worst_case, {**vars(paste), "problem": each})  # it can be pasted
 
 
 def test_a_surrogate_is_judged_by_its_minimizers_too(monkeypatch: pytest.MonkeyPatch):
