@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from parsimo.theory_checks.array_slope_trials import try_array_slopes
 from parsimo.theory_checks.array_trials import try_shape
 from parsimo.theory_checks.contract import (
     as_breakpoints,
@@ -20,7 +21,7 @@ from parsimo.theory_checks.contract import (
 )
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.prox_trials import try_coordinates
-from parsimo.theory_checks.slope_trials import try_array_slopes, try_slopes
+from parsimo.theory_checks.slope_trials import try_separable_slopes, try_slopes
 from parsimo.theory_checks.subjects import PENALTIES, STRUCTURED
 
 __all__ = ["CHECKS", "check_prox", "check_subdifferential"]
@@ -49,8 +50,9 @@ def check_prox(
     ----------
     g : object
         With `value(x)` and `prox(v, step_size)`; `prox_set`, `terms` and `threshold` are used where they exist.
-        Without `shape`, one function for all coordinates, whose `terms` add up to its value, tried from 1e-8 to 1e8. `prox` refuses matrices, or an array of steps, with a
-        TypeError or a ValueError; what it does not refuse it must solve.
+        Without `shape`, one function for all coordinates, whose `terms` add up to its value, at sizes from 1e-8 to
+        1e8. `prox` refuses matrices, or an array of steps, with a TypeError or a ValueError; what it does not refuse
+        it must solve.
     rng : int or numpy.random.Generator
     trials : int, optional
         Pairs (v, t), by default 1,600 where g has `terms`, and 400 where each value is a call of its own; with
@@ -130,28 +132,30 @@ def check_subdifferential(
     On a line, with one-sided slopes l and r of g at x, the subdifferential is [l, r] where l <= r, and {l, r} at a
     concave kink; the rate is max(l + q, -(q + r), 0). The slopes come from differences of values. Of several
     coordinates both numbers are the root of the sum of squares. And (v - p) / t must be a subgradient at
-    p = prox(v, t).
+    p = prox(v, t). In float32 the distance must be the same to 1e-3.
 
-    With `shape`, g may be any function of arrays of that shape. Beside the subgradients at prox points, both numbers
-    are then held between bounds from points nearby, to 1e-3 (1 + |q|): the distance is at most that of a subgradient
-    after a short prox step from a point about x, and at least the least of the slopes of g + <q, .> that values show
-    at such points; the rate is at least the steepest fall of values from x that is found, and at most the length of a
-    prox step by its size. Points about x have every support that contains that of x, and in matrices ranks that grow
+    With `shape`, g may be any function of arrays of that shape. If its traits say that it is separable and it has
+    `terms`, which must add up to its value, the slopes are those of the terms, of which each may be another function.
+    Else, beside the subgradients at prox points, both numbers are held between bounds from points nearby, to 1e-3 of
+    the slopes and |q|: the distance is at most that of a subgradient after a short prox step from a point about x, and
+    at least the least of the slopes of g + <q, .> that values show at such points; the rate is at least the steepest
+    fall of values from x that is found, and at most the length of a prox step by its size. Points about x have every support that contains that of x, and in matrices ranks that grow
     along the singular vectors of q; x is taken at prox points, at these with entries set to zero, and at random.
 
     Parameters
     ----------
     g : object
-        With `value(x)`, `prox(v, step_size)` and `subdiff_distance(x, grad)`; `descent_rate(x, grad)` and `threshold`
-        are used where they exist.
+        With `value(x)`, `prox(v, step_size)` and `subdiff_distance(x, grad)`; `descent_rate(x, grad)`, `terms` and
+        `threshold` are used where they exist. `subdiff_distance` refuses matrices with a TypeError or a ValueError.
     trials : int, optional
-        60 by default; with `shape` 24.
+        60 by default, of which every fifth has 40 entries and every fifth a matrix; with `shape` 24.
     breakpoints : number or sequence of numbers
         Where g has jumps and kinks other than 0; not used with `shape`.
     tolerance : float
-        Relative to 1 + |q|; what differences lose to rounding is added.
+        Relative to the slopes of g and |q|, of which q has one size or the other; what differences lose to rounding is
+        added. Entries of x are from 1e-8 to 1e8.
     shape : int or tuple of int, optional
-        Of x, for a penalty that is no sum over coordinates: (n,) or (m, n).
+        Of x, for a penalty that is no sum over coordinates, or has other parameters for each: (n,) or (m, n).
 
     Raises
     ------
@@ -161,8 +165,8 @@ def check_subdifferential(
 
     Notes
     -----
-    With `shape`, a distance is not found too small in more than six coordinates, nor where a concave kink is at x; the
-    prox is taken to be right. Trials whose bounds change with the scale of "nearby" are left out.
+    With `shape`, where g is no sum, a distance is not found too small in more than six coordinates, nor where a concave
+    kink is at x; the prox is taken to be right. Trials whose bounds change with the scale of "nearby" are left out.
     """
     require_trials(trials, tolerance)
     breakpoints = as_breakpoints(breakpoints)
@@ -172,15 +176,18 @@ def check_subdifferential(
     claim = f"{g!r}: subdiff_distance is the distance from the limiting subdifferential{rate}"
     if shape is None:
         require_penalty(g, breakpoints, -math.inf, rng)
-        inputs = "one to four coordinates at random, at 0, at breakpoints and at prox points"
+        inputs = "up to eight coordinates, and forty, at random, at 0, at breakpoints and at prox points"
         outcome = Trials(claim, "definition of the subdifferential, by one-sided differences", inputs)
         try_slopes(g, outcome, rng, trials or 60, breakpoints, tolerance)
     else:
         shape = as_shape(shape)
         require_shaped_penalty(g, shape)
         inputs = "x at prox points, at these with entries set to zero, and at random"
-        outcome = Trials(claim, "definition of the subdifferential, by slopes and subgradients nearby", inputs)
-        try_array_slopes(g, outcome, rng, trials or 24, shape, tolerance)
+        separable = hasattr(g, "terms") and getattr(getattr(g, "traits", None), "separable", False)
+        how = "one-sided differences" if separable else "slopes and subgradients nearby"
+        outcome = Trials(claim, f"definition of the subdifferential, by {how}", inputs)
+        try_trials = try_separable_slopes if separable else try_array_slopes
+        try_trials(g, outcome, rng, trials or 24, shape, tolerance)
     return outcome.evidence()
 
 

@@ -1,10 +1,8 @@
-"""Trials of the certificates of a penalty: of a sum over coordinates by slopes, of any other one by points nearby."""
+"""Trials of the certificates of a sum over coordinates, by the slopes of its terms."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,84 +11,222 @@ import numpy as np
 from parsimo.theory_checks.constants import text_of
 from parsimo.theory_checks.contract import name_of, require_float
 from parsimo.theory_checks.evidence import Trials
-from parsimo.theory_checks.oracles.scan import one_sided_slope
+from parsimo.theory_checks.oracles.scan import entrywise
+from parsimo.theory_checks.oracles.slopes import one_sided_slopes
 
-__all__ = ["try_array_slopes", "try_slopes"]
+__all__ = ["SINGLE", "Unit", "called", "compare", "try_prox_point", "try_separable_slopes", "try_slopes"]
 
-_ROUNDING = 1e-13  # of a slope from differences, relative to values over widths
-_MOST = 4  # coordinates of a sum
-_FEW = 6  # coordinates up to which all subsets of them are moved
-_WIDTHS = (1e-4, 1e-6)  # of the size of x: where the two disagree, a kink lies between
-_SHRINK = 16  # a value that is continuous along a direction comes nearer when the way is so many times shorter
-_STEP = 1e-2  # of the way: a prox step is shorter than what it starts from is off
-_NEARBY = 1e-3  # relative to 1 + |q|, what points nearby say of distances and rates
+SINGLE = 1e-3  # relative to the slopes and q: above what float32 makes of them
+_MOST = 4  # coordinates of a sum,
+_LONG = 40  # and those of every fifth
+_SIZES = 8  # powers of ten on either side of 1, of a quarter of the entries of every other trial
+_REACH = 1e4  # sizes of x, from which on differences need not begin: a root bends at the scale of x
+_BESIDE = 1e-6  # of a kink: what is nearer is put on it, so that differences stay on one side
+_OFF = 1e-2  # of a kink: what is nearer may be on another side of it in float32
 
 
-# ---- sums over coordinates
+@dataclass(frozen=True)
+class Terms:
+    """A sum over coordinates by its terms: their values, kinks and sizes."""
+
+    values: Callable[[np.ndarray], np.ndarray]
+    """The terms, entry by entry, of arrays of the shapes that x has."""
+    kinks: np.ndarray
+    """Where they may have kinks and jumps; among them 0."""
+    size: float
+    """Of numbers on whose scale the terms bend."""
+    level: float
+    """Of the values there."""
+    named: bool = True
+    """Whether there are no other kinks, so that slopes from both sides agree elsewhere."""
+
+    def slopes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The left and the right slope at points of the domain, and the error of both."""
+        left, left_error = self._slope(x, -1)
+        right, right_error = self._slope(x, 1)
+        if not self.named:
+            return left, right, np.maximum(left_error, right_error)
+        at_kink = (x[..., None] == self.kinks).any(axis=-1)
+        smooth = np.where(left_error < right_error, left, right)
+        error = np.where(at_kink, np.maximum(left_error, right_error), np.minimum(left_error, right_error))
+        return np.where(at_kink, left, smooth), np.where(at_kink, right, smooth), error
+
+    def _slope(self, x: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+        way = side * (self.kinks - x[..., None])
+        room = np.where(way > 0, way, np.inf).min(axis=-1)
+        sizes = np.abs(x)
+        room = np.minimum(room, np.where(sizes > 0, np.clip(self.size, sizes, _REACH * sizes), self.size))
+        slopes, errors = one_sided_slopes(self.values, x, side, room, self.level)
+        return side * slopes, errors
+
+    def beside(self, x: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest kinks other than 0, and where they are nearer than a share of their size."""
+        others = self.kinks[self.kinks != 0]
+        if others.size == 0:
+            return np.zeros_like(x), np.zeros(x.shape, dtype=bool)
+        nearest = others[np.abs(x[..., None] - others).argmin(axis=-1)]
+        return nearest, np.abs(x - nearest) < share * np.abs(nearest)
+
+    def inside(self, x: np.ndarray) -> np.ndarray:
+        """Whether each entry is in the domain."""
+        return np.isfinite(self.values(x))
 
 
 def try_slopes(
     g: Any, outcome: Trials, rng: np.random.Generator, trials: int, breakpoints: tuple[float, ...], tolerance: float
 ) -> None:
-    """Up to four coordinates at a time: the square of a distance, or of a rate, is the sum of those of coordinates."""
-    width = 1e-6 * max((abs(kink) for kink in breakpoints), default=1.0)
-    kinks = np.array([0.0, *breakpoints])
-    for _ in range(trials):
+    """Up to four coordinates at a time, and forty; vectors, some matrices, some in float32; entries of every size."""
+    kinks = np.unique([0.0, *breakpoints])
+    size = float(np.abs(kinks).max()) or 1.0
+    values = entrywise(g)
+    heights = values(np.append(kinks, [size, -size]))
+    terms = Terms(values, kinks, size, float(heights[np.isfinite(heights)].max(initial=0.0)))
+    matrices = _takes_matrices(g)
+    for trial in range(trials):
         n, t = int(rng.integers(1, _MOST + 1)), float(10 ** rng.uniform(-2, 2))
+        n = _LONG if trial % 5 == 4 else 2 * n if trial % 5 == 2 else n
         v = np.array([_input(g, t, rng, kinks) for _ in range(n)])
-        _try_prox_point(g, outcome, v, t, tolerance)
-
+        if trial % 2 == 0:
+            v = np.where(rng.random(n) < 0.25, rng.choice([-1.0, 1.0], n) * 10 ** rng.uniform(-_SIZES, _SIZES, n), v)
+        p = try_prox_point(g, outcome, v, t, tolerance)
         x = np.where(rng.random(n) < 0.5, v, rng.choice(kinks, size=n))
-        nearest = kinks[np.abs(x[:, None] - kinks).argmin(axis=1)]
-        x = np.where(np.abs(x - nearest) < 100 * width, nearest, x)  # differences must stay on one side
-        q = rng.normal(size=n) * 10 ** rng.uniform(-1, 1, size=n)
-        heights = np.array([float(g.value(x[i : i + 1])) for i in range(n)])
-        left, right = (np.array([side * _slope(g, x_i, side, width) for x_i in x]) for side in (-1, 1))
-        known = heights[np.isfinite(heights)]
-        allowed = tolerance * (math.sqrt(n) + float(np.linalg.norm(q))) + _ROUNDING * float(known.sum()) / width
-        distances = [_distance(-q[i], left[i], right[i], heights[i]) for i in range(n)]
-        _compare(g, outcome, "subdiff_distance", x, q, float(np.linalg.norm(distances)), allowed)
-        if hasattr(g, "descent_rate") and known.size == n:
-            rates = np.maximum(np.maximum(left + q, -(q + right)), 0.0)
-            _compare(g, outcome, "descent_rate", x, q, float(np.linalg.norm(rates)), allowed)
+        if rng.random() < 0.75:
+            x = np.where(terms.inside(x), x, p)
+        if trial % 5 == 3:
+            _try_float32(g, outcome, terms, x, rng)
+            continue
+        x = np.where(terms.beside(x, _BESIDE)[1], terms.beside(x, _BESIDE)[0], x)
+        _try_slopes_at(g, outcome, terms, x.reshape(2, -1) if matrices and trial % 5 == 2 else x, rng, tolerance)
 
 
-def _compare(
-    g: Any, outcome: Trials, method: str, x: np.ndarray, q: np.ndarray, expected: float, allowed: float
+def try_separable_slopes(
+    g: Any, outcome: Trials, rng: np.random.Generator, trials: int, shape: tuple[int, ...], tolerance: float
 ) -> None:
-    got, case = _called(g, method, x, q)
+    """The same for arrays of one shape, where each coordinate may have a function of its own; its kinks are not known.
+
+    x is at random, at prox points, or at either with entries set to zero.
+    """
+    for trial in range(trials):
+        t = float(10 ** rng.uniform(-1, 1))
+        v = rng.normal(size=shape) * 10 ** rng.uniform(-2, 1) * (rng.random(shape) < 0.8)
+        p = try_prox_point(g, outcome, v, t, tolerance)
+        x = np.where(rng.random(shape) < (0.0, 0.5, 1.0)[trial % 3], p, v)
+        x = np.where((rng.random(shape) < 0.3) & np.isfinite(g.terms(0 * x)), 0.0, x)
+        heights, value = g.terms(x), float(g.value(x))
+        total = float(heights.sum())
+        apart = Unit(float(np.abs(heights).sum()), 1e-14, tolerance)
+        outcome.add(
+            apart.margin(0.0 if value == total else abs(value - total)),
+            f"{name_of(g)}.value({text_of(x)})  # is {value!r}, but the terms add up to {total!r}",
+        )
+        size = float(np.abs(v).max()) or 1.0
+        level = float(heights[np.isfinite(heights)].max(initial=0.0))
+        terms = Terms(g.terms, np.zeros(1), size, level, named=False)
+        if trial % 4 == 3:
+            _try_float32(g, outcome, terms, rng.normal(size=shape), rng)
+        else:
+            _try_slopes_at(g, outcome, terms, x, rng, tolerance)
+
+
+def _try_slopes_at(
+    g: Any, outcome: Trials, terms: Terms, x: np.ndarray, rng: np.random.Generator, tolerance: float
+) -> None:
+    """The square of a distance, or of a rate, is the sum of those of the coordinates."""
+    inside = terms.inside(x)
+    left, right, error = terms.slopes(_moved_inside(terms, x))
+    sizes = np.where(inside, np.fmax(_finite(left), _finite(right)), 0.0)
+    q = _gradient(sizes, rng)
+    unit = Unit(float(np.linalg.norm(sizes) + np.linalg.norm(q)), float(np.linalg.norm(error[inside])), tolerance)
+    distances = np.where(inside, _distances(-q, left, right), np.inf)
+    compare(g, outcome, "subdiff_distance", x, q, float(np.linalg.norm(distances)), unit)
+    if hasattr(g, "descent_rate") and inside.all():
+        rates = np.maximum(np.maximum(left + q, -(q + right)), 0.0)
+        compare(g, outcome, "descent_rate", x, q, float(np.linalg.norm(rates)), unit)
+
+
+def _try_float32(g: Any, outcome: Trials, terms: Terms, x: np.ndarray, rng: np.random.Generator) -> None:
+    """In single precision, off the kinks, at which it may see another side."""
+    x = np.where(terms.beside(x, _OFF)[1], 0.0, x).astype(np.float32)
+    double = x.astype(np.float64)
+    inside = terms.inside(double)
+    left, right, error = terms.slopes(_moved_inside(terms, double))
+    sizes = np.where(inside, np.fmax(_finite(left), _finite(right)), 0.0)
+    q = _gradient(sizes, rng).astype(np.float32)
+    unit = Unit(float(np.linalg.norm(sizes) + np.linalg.norm(q)), float(np.linalg.norm(error[inside])), SINGLE)
+    distances = np.where(inside, _distances(-q.astype(np.float64), left, right), np.inf)
+    compare(g, outcome, "subdiff_distance", x, q, float(np.linalg.norm(distances)), unit)
+
+
+def _moved_inside(terms: Terms, x: np.ndarray) -> np.ndarray:
+    """x with its entries outside the domain put on a kink inside; where there is none, at random points of x."""
+    inside = terms.inside(x)
+    homes = np.concatenate([terms.kinks[terms.inside(terms.kinks)] if terms.named else [], x[inside]])
+    return x if inside.all() or homes.size == 0 else np.where(inside, x, homes[0])
+
+
+def _finite(slopes: np.ndarray) -> np.ndarray:
+    """Sizes of slopes; an infinite one has none."""
+    return np.where(np.isfinite(slopes), np.abs(slopes), 0.0)
+
+
+def _gradient(slopes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """q of the size of the slopes, or of 1."""
+    typical = float(np.median(slopes[slopes > 0])) if (slopes > 0).any() and rng.random() < 0.5 else 1.0
+    return typical * rng.normal(size=slopes.shape) * 10 ** rng.uniform(-1, 1, size=slopes.shape)
+
+
+def _distances(slope: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """From the interval of the two slopes, or from the nearer of them at a concave kink."""
+    from_interval = np.maximum(np.maximum(left - slope, slope - right), 0.0)
+    return np.where(left <= right, from_interval, np.minimum(np.abs(slope - left), np.abs(slope - right)))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What the error of a distance or of a rate is measured by."""
+
+    size: float
+    """Of slopes and q."""
+    known: float
+    """The error of what is expected."""
+    tolerance: float
+
+    def margin(self, error: float) -> float:
+        """The tolerance less the error beyond the known one, by the size."""
+        beyond = 0.0 if error <= self.known else error - self.known
+        return self.tolerance - (beyond / self.size if beyond != 0 and self.size > 0 else beyond)
+
+
+def compare(g: Any, outcome: Trials, method: str, x: np.ndarray, q: np.ndarray, expected: float, unit: Unit) -> None:
+    """One trial: what the method returns is what is expected."""
+    got, case = called(g, method, x, q)
     error = 0.0 if got == expected else abs(got - expected)
-    outcome.add(allowed - error, f"{case}  # is {got!r}, expected {expected!r}")
+    outcome.add(unit.margin(error), f"{case}  # is {got!r}, expected {expected!r}")
 
 
-def _called(g: Any, method: str, x: np.ndarray, q: np.ndarray) -> tuple[float, str]:
+def called(g: Any, method: str, x: np.ndarray, q: np.ndarray) -> tuple[float, str]:
     """What the method returns at x for the gradient q, and the call in words."""
     case = f"{name_of(g)}.{method}({text_of(x)}, {text_of(q)})"
     return require_float(getattr(g, method)(x, q), case), case
 
 
-def _try_prox_point(g: Any, outcome: Trials, v: np.ndarray, t: float, tolerance: float) -> np.ndarray:
+def try_prox_point(g: Any, outcome: Trials, v: np.ndarray, t: float, tolerance: float) -> np.ndarray:
     """(v - p) / t is a subgradient at p = prox(v, t), which is returned."""
     p = g.prox(v, t)
-    got, case = _called(g, "subdiff_distance", p, (p - v) / t)
-    allowed = tolerance * (1.0 + float(np.linalg.norm(v)) / t)
-    outcome.add(allowed - got, f"{case}  # 0 at the prox of {text_of(v)} with step {t!r}, is {got!r}")
+    got, case = called(g, "subdiff_distance", p, (p - v) / t)
+    unit = Unit(float(np.linalg.norm(v)) / t, 0.0, tolerance)
+    outcome.add(unit.margin(got), f"{case}  # 0 at the prox of {text_of(v)} with step {t!r}, is {got!r}")
     return np.asarray(p)
 
 
-def _slope(g: Any, x: float, side: int, width: float) -> float:
-    """The slope to one side; infinity too where it grows as the width falls, as that of a root at 0."""
-    near, nearer = (one_sided_slope(g, x, side, each) for each in (width, width / 256))
-    rounding = 4096 * _ROUNDING * (1 + abs(float(g.value(np.array([x]))))) / width
-    return math.inf if math.isfinite(near) and nearer > near + 0.2 * abs(near) + rounding else near
-
-
-def _distance(slope: float, left: float, right: float, value: float) -> float:
-    if value == math.inf:
-        return math.inf
-    if left <= right:
-        return max(left - slope, slope - right, 0.0)
-    return min(abs(slope - left), abs(slope - right))
+def _takes_matrices(g: Any) -> bool:
+    """Whether `subdiff_distance` takes arrays of two dimensions: with a TypeError or a ValueError it may say no."""
+    x = np.array([[1.0, 2.0], [-1.0, 0.0]])
+    try:
+        g.subdiff_distance(x, x)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _input(g: Any, step_size: float, rng: np.random.Generator, kinks: np.ndarray) -> float:
@@ -104,115 +240,3 @@ def _input(g: Any, step_size: float, rng: np.random.Generator, kinks: np.ndarray
     if kind == 1:
         return landmark * (1 + float(rng.choice([-1, 1])) * 10 ** rng.uniform(-9, -2))
     return float(2 * max(1e-3, np.max(np.abs(landmarks))) * rng.uniform(-1, 1))
-
-
-# ---- arrays
-
-
-def try_array_slopes(
-    g: Any, outcome: Trials, rng: np.random.Generator, trials: int, shape: tuple[int, ...], tolerance: float
-) -> None:
-    """At prox points the subgradient is known; at any x, points nearby bound the distance and the rate.
-
-    Let f = g + <q, .>, and call the steepest rate at which f falls from a point its slope there. If that is below c at
-    x', then x' is a local minimizer of f + c|. - x'|, so that some subgradient of f at x' has a length of at most c. By
-    closedness the distance at x is at most each limit of slopes at points x' -> x with g(x') -> g(x); and it is one of
-    them, since slopes are at most the lengths of regular subgradients. Hence it is too small if all slopes found nearby
-    are larger. A prox step of size t from x' ends in p with the subgradient (x' - p)/t of f: the distance is too large
-    if such a length is smaller. The rate of descent is the slope at x itself; its square, times t/2, is what a prox
-    step of size t gains, to first order, and then |x - p|/t is the rate.
-    """
-    for trial in range(trials):
-        t = float(10 ** rng.uniform(-1, 1))
-        v = rng.normal(size=shape) * 10 ** rng.uniform(-0.5, 0.5) * (rng.random(shape) < 0.8)
-        x = _try_prox_point(g, outcome, v, t, tolerance)
-        q = rng.normal(size=shape) * 10 ** rng.uniform(-1, 1)
-        if trial % 4 == 1:
-            q = q + (x - v) / t
-        elif trial % 4 == 2:
-            x = np.where(rng.random(shape) < 0.5, x, 0.0)
-        elif trial % 4 == 3:
-            x = v
-        if float(g.value(x)) == math.inf:
-            _compare(g, outcome, "subdiff_distance", x, q, math.inf, tolerance)
-            continue
-        wide, narrow = (_nearby(g, x, q, width, np.random.default_rng(trial)) for width in _WIDTHS)
-        allowed = _NEARBY * (1.0 + float(np.linalg.norm(q)))
-        if wide.differs(narrow) > allowed / 2:
-            continue
-        got, case = _called(g, "subdiff_distance", x, q)
-        if x.size <= _FEW:
-            said = f"{case}  # is {got!r}, but all slopes found about this point are {narrow.least_slope!r} at least"
-            outcome.add(got - narrow.least_slope + allowed, said)
-        said = f"{case}  # is {got!r}, but a subgradient about this point is as near as {narrow.nearest!r}"
-        outcome.add(narrow.nearest + allowed - got, said)
-        if hasattr(g, "descent_rate"):
-            got, case = _called(g, "descent_rate", x, q)
-            outcome.add(got - narrow.slope + allowed, f"{case}  # is {got!r}, but values fall at {narrow.slope!r}")
-            outcome.add(narrow.step + allowed - got, f"{case}  # is {got!r}, but a prox step falls at {narrow.step!r}")
-
-
-@dataclass(frozen=True)
-class _Nearby:
-    """What prox steps and differences of values say of f = g + <q, .> about one point."""
-
-    slope: float
-    """The steepest fall found from the point itself."""
-    step: float
-    """The length of the prox step from it, by its size."""
-    least_slope: float
-    """The least such slope from a point nearby."""
-    nearest: float
-    """The least such length, which is the distance of -q from a subgradient there."""
-
-    def differs(self, other: _Nearby) -> float:
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return max(abs(mine - others) for mine, others in pairs)
-
-
-def _nearby(g: Any, x: np.ndarray, q: np.ndarray, width: float, rng: np.random.Generator) -> _Nearby:
-    way = width * max(float(np.abs(x).max()), 1e-1) / _SHRINK
-    size = _STEP * way / (1.0 + float(np.linalg.norm(q)))
-    steps = [_steepest(g, y, q, size, way, rng) for y in (x, *_points_nearby(g, x, q, way, rng))]
-    return _Nearby(*steps[0], *(min(column) for column in zip(*steps, strict=True)))
-
-
-def _points_nearby(g: Any, x: np.ndarray, q: np.ndarray, way: float, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """x moved along the designs, or the prox of that, where the value of g moves continuously."""
-    here = float(g.value(x))
-    for design in _designs(x, q, rng):
-        for project in (False, True):
-            far, near = ((g.prox(y, way**2) if project else y) for y in (x + _SHRINK * way * design, x + way * design))
-            before, after = float(g.value(far)) - here, float(g.value(near)) - here
-            close = np.abs(near - x).max() <= 2 * way * (1 + np.abs(design).max())
-            if close and math.isfinite(before) and abs(after) <= abs(before) / 2 + 1e-14 * (1 + abs(here)):
-                yield near
-
-
-def _designs(x: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Directions in which a support, or a rank, can grow; in few coordinates every support."""
-    masks: Any = itertools.product((0.0, 1.0), repeat=x.size) if x.size <= _FEW else rng.random((8, x.size)) < 0.5
-    for mask in masks:
-        yield rng.choice([-1.0, 1.0], size=x.shape) * rng.uniform(0.5, 1.0, size=x.shape) * np.reshape(mask, x.shape)
-    if x.ndim == 2:
-        left, singular, right = np.linalg.svd(x)
-        rank = int(np.count_nonzero(singular > 1e-12 * max(singular[0], 1e-3)))
-        u, _, w = np.linalg.svd(left[:, rank:].T @ q @ right[rank:].T)
-        u, w = left[:, rank:] @ u, w @ right[rank:]
-        for kept in itertools.islice(itertools.product((0.0, 1.0), repeat=min(u.shape[1], len(w))), 64):
-            yield (u[:, : len(kept)] * np.array(kept)) @ w[: len(kept)]
-
-
-def _steepest(
-    g: Any, y: np.ndarray, q: np.ndarray, size: float, way: float, rng: np.random.Generator
-) -> tuple[float, float]:
-    """The steepest fall of f = g + <q, .> found from y, and the length of a prox step by its size."""
-    height = float(g.value(y))
-    to = g.prox(y - size * q, size) - y
-    length = float(np.linalg.norm(to))
-    directions = [to, -y, -q, *rng.normal(size=(2, *y.shape))]
-    moves = [d * (_STEP * way / norm) for d in directions if (norm := float(np.linalg.norm(d))) > 0]
-    if length > size / 20:  # below, rounding is seen instead of a slope
-        moves.append(to)
-    falls = [(height - float(g.value(y + m)) - float((q * m).sum())) / float(np.linalg.norm(m)) for m in moves]
-    return max(0.0, *falls), length / size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from parsimo.theory_checks.oracles.scan import (
     entrywise,
     grid_supremum,
     line_minima,
-    one_sided_slope,
     prox_minima,
     prox_scan,
     scan,
 )
+from parsimo.theory_checks.oracles.slopes import one_sided_slopes
 
 
 def test_scan_finds_every_minimizer_of_a_double_well():
@@ -166,14 +167,41 @@ def test_grid_supremum():
     assert grid_supremum(lambda w: 2 * w, 0.0, 1.0) == 2.0
 
 
+def slope_of(g: Any, x: float, side: int, room: float = 1.0) -> float:
+    slopes, errors = one_sided_slopes(entrywise(g), np.array([x]), side, np.array([room]), 1.0)
+    assert errors[0] <= 1e-8 * (1 + abs(float(g.value(np.array([x])))))
+    return float(slopes[0])
+
+
 def test_one_sided_slopes():
-    assert one_sided_slope(L1(2.0), 0.0, 1) == pytest.approx(2.0, rel=1e-9)
-    assert one_sided_slope(L1(2.0), 1.0, -1) == pytest.approx(-2.0, rel=1e-8)
-    assert one_sided_slope(CappedL1(1.0, 0.5), 0.5, 1) == pytest.approx(0.0, abs=1e-8)
-    assert one_sided_slope(CappedL1(1.0, 0.5), 0.5, -1) == pytest.approx(-2.0, rel=1e-8)
-    assert one_sided_slope(ZeroNorm(1.0), 0.0, 1) == math.inf
-    assert one_sided_slope(ZeroNorm(1.0), 1.0, 1) == 0.0
-    assert one_sided_slope(Box(0.0, 1.0), 0.0, -1) == math.inf
+    assert slope_of(L1(2.0), 0.0, 1) == pytest.approx(2.0, rel=1e-12)
+    assert slope_of(L1(2.0), 1.0, -1) == pytest.approx(-2.0, rel=1e-9)
+    assert slope_of(CappedL1(1.0, 0.5), 0.5, 1) == pytest.approx(0.0, abs=1e-9)
+    assert slope_of(CappedL1(1.0, 0.5), 0.5, -1, 0.5) == pytest.approx(-2.0, rel=1e-9)
+    assert slope_of(ZeroNorm(1.0), 0.0, 1) == math.inf
+    assert slope_of(ZeroNorm(1.0), 1.0, 1) == 0.0
+    assert slope_of(Box(0.0, 1.0), 0.0, -1) == math.inf
+
+
+def test_slopes_that_are_infinite_and_some_that_are_large():
+    """Roots and x log x rise without end, or fall; a slope of 1e6 that bends on the scale of 1e-6 does not."""
+    entropy = lambda x: -np.where(x > 0, x * np.log(np.where(x > 0, x, 1.0)), 0.0)  # noqa: E731
+    bent = lambda x: -np.expm1(-1e6 * np.abs(x))  # noqa: E731
+    zero, one = np.zeros(1), np.ones(1)
+    assert one_sided_slopes(entropy, zero, 1, one, 1.0)[0][0] == math.inf
+    assert one_sided_slopes(lambda x: -np.sqrt(np.abs(x)), zero, 1, one, 1.0)[0][0] == -math.inf
+    slope, error = one_sided_slopes(bent, zero, 1, one, 1.0)
+    assert slope[0] == pytest.approx(1e6, abs=error[0])
+    assert error[0] < 100
+
+
+def test_the_error_of_a_slope_covers_what_rounding_does():
+    """3 x + noise of 1e-12, on numbers of size 1e4."""
+    rng = np.random.default_rng(0)
+    noisy = lambda x: 1e4 + 3 * x + 1e-12 * rng.standard_normal(x.shape)  # noqa: E731
+    slopes, errors = one_sided_slopes(noisy, rng.uniform(-1, 1, 500), 1, np.ones(500), 1e4)
+    assert (np.abs(slopes - 3) <= errors).all()
+    assert errors.max() < 1e-6
 
 
 def test_difference_gradient():

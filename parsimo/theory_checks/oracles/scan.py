@@ -1,8 +1,7 @@
-"""Minima, suprema and slopes on a line, from the values of a function alone; many lines at a time."""
+"""Minima and suprema on a line, from the values of a function alone; many lines at a time."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,7 +11,6 @@ __all__ = [
     "entrywise",
     "grid_supremum",
     "line_minima",
-    "one_sided_slope",
     "prox_minima",
     "prox_scan",
     "scan",
@@ -214,20 +212,3 @@ def grid_supremum(function: Callable[[np.ndarray], np.ndarray], low: float, high
         k = int(values.argmax())
         low, high = grid[max(k - 1, 0)], grid[min(k + 1, grid.size - 1)]
     return float(values.max())
-
-
-def one_sided_slope(g: Any, x: float, side: int, step: float = 1e-6) -> float:
-    """lim (g(x + side h) - g(x)) / h as h falls to 0; infinity at a jump, or at the end of the domain.
-
-    By Aitken's extrapolation of three difference quotients, which removes an error that falls like any power of h.
-    """
-    here = float(g.value(np.array([x])))
-    widths = (step, step / 4, step / 16)
-    first, second, third = ((float(g.value(np.array([x + side * h]))) - here) / h for h in widths)
-    rounding = 1e-14 * (1 + abs(here))
-    if third == math.inf or third > max(8 * abs(first), 100 * rounding / widths[2]):  # 16 times as steep: a jump
-        return math.inf
-    fall, next_fall = second - first, third - second
-    if abs(fall) < rounding / widths[2] or abs(next_fall) > 0.99 * abs(fall):  # nothing left but rounding
-        return third
-    return third - next_fall**2 / (next_fall - fall)
