@@ -12,6 +12,7 @@ import torch
 import parsimo as ps
 from parsimo.penalties import L1, MCP
 from parsimo.problems.mpec import zero_where_better
+from parsimo.problems.surrogate import surrogate_gap
 from parsimo.theory_checks import FAMILY
 from parsimo.theory_checks.oracles.enumeration import zero_norm_minimum
 
@@ -207,6 +208,14 @@ def test_the_surrogate_is_no_lower_than_the_zero_norm_minimum(name: str):
         assert surrogate.value(x * RNG.normal(1, 0.3, size=5) + RNG.normal(0, 0.05, size=5)) >= best - 1e-9
     small = np.abs(x[x != 0]).min()
     assert small >= np.sqrt(2 * 0.4 / (A**2).sum(axis=0).max()) - 1e-12  # Proposition 3.4
+
+
+def test_a_gap_below_rounding_is_none():
+    h = ps.CappedL1(1.0, 1.0)
+    for short, nonzeros, shown in ((1.5e-12, 1, True), (1.5e-12, 2, False), (0.5e-12, 1, False), (3e-12, 2, True)):
+        x = np.array([1.0 - short, *np.ones(nonzeros - 1), 0.0])
+        assert surrogate_gap(1.0, h, x) == (pytest.approx(short, rel=1e-3) if shown else 0.0)
+    assert surrogate_gap(1e-3, ps.CappedL1(1e-3, 1.0), np.array([1.0 - 0.5e-9])) == 0.0  # 1e-12 at least
 
 
 # recover --------------------------------------------------------------------------------------------------------------
