@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from parsimo import penalties
+from parsimo import penalties, solvers
+from parsimo.problems import PhiPenalty
 from parsimo.theory_checks.constants import text_of
+from parsimo.theory_checks.subjects import member_text
 
 __all__ = [
     "as_breakpoints",
@@ -35,20 +37,25 @@ _DECADES = range(-8, 8)  # of the numbers that terms and sums are compared at
 _MOST = 50  # entries of the vectors that they are compared at
 
 
-def name_of(g: Any) -> str:
-    """repr(g) where it can be pasted: a call of g's class with parameters made of penalties and np; "g" otherwise."""
+def name_of(g: Any, otherwise: str = "g") -> str:
+    """repr(g) where it can be pasted: a call of g's class with parameters made of penalties, solvers and np.
+
+    The penalty of a member in FAMILY is written as such. Everything else is the reader's own, and is called so.
+    """
+    if type(g) is PhiPenalty and (member := member_text(g.phi)) != "phi" and not np.ndim(g.weight):
+        return f"{member}.penalty({g.weight!r}, {g.flat_point!r})"
     with np.printoptions(floatmode="unique", linewidth=10**6):
         text = re.sub(r"(?<![\w.])(array\(|inf\b|nan\b)", r"np.\1", repr(g))
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError:  # a repr may be any text
-        return "g"
-    known = {"np", type(g).__name__, *penalties.__all__}
+        return otherwise
+    known = {"np", type(g).__name__, *penalties.__all__, *solvers.__all__}
     nodes = [*ast.walk(tree)]
     called = isinstance(tree.body, ast.Call) and isinstance(tree.body.func, ast.Name)
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     shortened = any(isinstance(node, ast.Constant) and node.value is ... for node in nodes)
-    return text if called and names <= known and not shortened else "g"
+    return text if called and names <= known and not shortened else otherwise
 
 
 def _subject(g: Any) -> str:

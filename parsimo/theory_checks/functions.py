@@ -11,6 +11,7 @@ import numpy as np
 from parsimo.penalties import L1, MCP, Box, CappedL1, Clustering, ZeroNorm
 from parsimo.problems import ClusteringProblem
 from parsimo.problems.exact_penalty import PenalizedMPEC
+from parsimo.theory_checks.contract import name_of
 from parsimo.theory_checks.subjects import member_text
 
 __all__ = [
@@ -116,7 +117,7 @@ def problem_text(problem: Any) -> str:
     if isinstance(problem, PenalizedMPEC):
         member = member_text(problem.phi)
         return f"ZeroNormProblem({problem.f!r}, {problem.weight!r}).to_mpec({member}).penalize({problem.rho!r})"
-    return f"Composite({problem.f!r}, {problem.g!r})"
+    return f"Composite({problem.f!r}, {name_of(problem.g)})"
 
 
 def run_text(problem: Any, solver: Any, x0: np.ndarray, steps: int, said: str) -> str:

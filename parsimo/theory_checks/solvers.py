@@ -17,7 +17,7 @@ from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, ZeroNorm
 from parsimo.problems import LeastSquares, Logistic
 from parsimo.solvers import AlternatingMinimization, Linearized, ProximalADMM, ProximalGradient, solve
 from parsimo.theory_checks.constants import text_of
-from parsimo.theory_checks.contract import require_trials
+from parsimo.theory_checks.contract import name_of, require_trials
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.oracles.convex import convex_minimum
 from parsimo.theory_checks.oracles.plain import plain_minimum
@@ -113,7 +113,8 @@ def check_solver(
     )
     oracle = convex_minimum if has_cvxpy else plain_minimum
     for problem, text, x0, state in _starts(outcome, solver, problems, rng, trials):
-        trial = SolverTrial(outcome, solver, problem, x0, f"solve({text}, solver, {text_of(x0)})", tolerance)
+        case = f"solve({text}, {name_of(solver, 'solver')}, {text_of(x0)})"
+        trial = SolverTrial(outcome, solver, problem, x0, case, tolerance)
         trial.start(state)
         trial.steps(state, merit_falls)
         trial.run(run, _optimum(problem, oracle))
@@ -148,7 +149,8 @@ def _starts(
     except (TypeError, ValueError) as error:
         says_so = isinstance(error, TypeError) and "float32" in str(error)
         said = f"is refused with {error!r}; say float32 in a TypeError if it is meant"
-        outcome.add(1.0 if says_so else -1.0, f"solver.init({text}, {text_of(x0)})  # {said}")
+        call = f"{name_of(solver, 'solver')}.init({text}, {text_of(x0)})"
+        outcome.add(1.0 if says_so else -1.0, f"{call}  # {said}")
     else:
         yield problem, text, x0, state
 

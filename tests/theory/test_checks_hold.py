@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import ast
 import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
-from parsimo import penalties, theory_checks
+from parsimo import theory_checks
 from parsimo.theory_checks import Evidence, Trials, standard_checks
 
 CHECKS = {check.name: check for check in standard_checks()}
 
 
+PASTED = "from parsimo.theory_checks.paste import *"
+NAMES: dict[str, Any] = {}
+exec(PASTED, NAMES)
+
+
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_check_holds(name: str):
+def test_the_check_holds_and_its_cases_can_be_pasted(name: str, monkeypatch: pytest.MonkeyPatch):
+    """The worst case, and the first one of every line of code that adds trials: any of them may become the worst."""
+    cases: dict[Any, str] = {}
+    add = Trials.add
+
+    def kept(self: Trials, margin: float, case: str | Callable[[], str]) -> None:
+        frame = sys._getframe(1)
+        line = tuple((at.f_code, at.f_lineno) for at in (frame, frame.f_back) if at is not None)
+        if line not in cases:
+            cases[line] = case if isinstance(case, str) else case()
+        add(self, margin, case)
+
+    monkeypatch.setattr(Trials, "add", kept)
     evidence = CHECKS[name].run()
+    for case in (evidence.worst_case, *cases.values()):
+        assert "  # " in case  # what should hold
+        assert eval(case, dict(NAMES)) is not None, case
     assert evidence.holds, evidence
     assert evidence.trials >= 4
     assert evidence.margin < math.inf
@@ -70,7 +92,6 @@ def test_the_worst_trial_is_kept():
     assert not Trials("c", "r", "h").evidence().holds
 
 
-def test_the_worst_case_can_be_pasted():
-    for name in ("prox of MCP", "prox of MCP by pieces", "subdifferential of MCP", "subdifferential of rows, MCP"):
-        evidence = CHECKS[name].run()
-        assert eval(evidence.worst_case, {**vars(penalties), "np": np}) is not None
+def test_the_documentation_gives_the_import_that_is_needed():
+    for page in ("checks.md", "check_your_own.md"):
+        assert PASTED in (Path(__file__).parents[2] / "docs" / page).read_text()
