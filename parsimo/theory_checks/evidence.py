@@ -72,10 +72,12 @@ class Trials:
     ----------
     claim, reference, hypotheses : str
         As in `Evidence`.
+    subject : tuple of str, optional
+        A name in the expressions, and what it stands for where the reader has nothing of that name.
     """
 
-    def __init__(self, claim: str, reference: str, hypotheses: str) -> None:
-        self._texts = (claim, reference, hypotheses)
+    def __init__(self, claim: str, reference: str, hypotheses: str, subject: tuple[str, str] = ("", "")) -> None:
+        self._texts, self._subject = (claim, reference, hypotheses), subject
         self._count, self._margin, self._worst_case = 0, math.inf, "none"
 
     def add(self, margin: float, case: str | Callable[[], str]) -> None:
@@ -99,7 +101,14 @@ class Trials:
     def evidence(self) -> Evidence:
         """The outcome over all trials so far."""
         verdict = _verdict(self._margin, self._count)
-        return Evidence(*self._texts, self._count, self._margin, self._worst_case, verdict)
+        return Evidence(*self._texts, self._count, self._margin, self._pasted(), verdict)
+
+    def _pasted(self) -> str:
+        """The worst case, with the subject put in."""
+        (name, stands_for), (expression, sign, comment) = self._subject, self._worst_case.partition("  # ")
+        if name == stands_for:
+            return self._worst_case
+        return f"(lambda {name}: {expression})({stands_for}){sign}{comment}"
 
 
 def _verdict(margin: float, trials: int) -> Verdict:
