@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from parsimo._array import Array, asarray_like, is_torch_array, to_numpy
 from parsimo.theory_checks.evidence import Trials
-from parsimo.theory_checks.second_derivatives import extreme_directions
+from parsimo.theory_checks.second_derivatives import Bend, extreme_directions
 
 __all__ = ["near", "text_of", "try_constants"]
 
@@ -35,14 +35,16 @@ def text_of(x: Array) -> str:
     return f"np.array({entries!r})" if dtype == np.float64 else f"np.array({entries!r}, np.{dtype})"
 
 
-def try_constants(outcome: Trials, f: Any, point: Array, rng: np.random.Generator, tolerance: float) -> None:
+def try_constants(
+    outcome: Trials, f: Any, point: Array, bend: Bend, rng: np.random.Generator, tolerance: float
+) -> None:
     """Every constant that f states, at and about one point; margins are relative to the two sides compared."""
-    for other in _partners(point, extreme_directions(f, point, rng), rng):
+    for other in _partners(point, extreme_directions(f, point, bend.step, rng), bend.step, rng):
         if math.isfinite(f.value(other)):  # the claims are about points of the domain
             _try_pair(outcome, f, point, other, tolerance)
     if getattr(f, "lower_bound", None) not in (None, -math.inf):
         _try_lower_bound(outcome, f, point, tolerance)
-    _try_coordinates(outcome, f, point, rng, tolerance)
+    _try_coordinates(outcome, f, point, bend.unit, rng, tolerance)
 
 
 def _try_lower_bound(outcome: Trials, f: Any, point: Array, tolerance: float) -> None:
@@ -52,7 +54,8 @@ def _try_lower_bound(outcome: Trials, f: Any, point: Array, tolerance: float) ->
     value = float(f.value(lowest))
     rounding = _ULPS * _epsilon(point) * (abs(value) + abs(stated) + abs(float(f.value(point))))
     margin = value - stated + tolerance * abs(stated) + rounding
-    outcome.add(margin / (abs(value) + abs(stated) + rounding + 1e-300), f"f.value({text_of(lowest)}) - f.lower_bound")
+    case = f"f.value({text_of(lowest)}) - f.lower_bound  # not negative"
+    outcome.add(margin / (abs(value) + abs(stated) + rounding + 1e-300), case)
 
 
 def _lowest_met(f: Any, point: Array) -> Array:
@@ -79,16 +82,23 @@ def _try_pair(outcome: Trials, f: Any, x: Array, y: Array, tolerance: float) -> 
     d = _float64(y) - _float64(x)
     at_x, at_y = _float64(f.grad(x)), _float64(f.grad(y))
     length = float(np.linalg.norm(d))
-    rounding = _ULPS * _epsilon(x) * float(np.linalg.norm(at_x) + np.linalg.norm(at_y)) / length
+    if length == 0:  # a step below the rounding of x
+        return
+    slope = float(np.linalg.norm(at_y - at_x)) / length
+    # of the two gradients, and of the points at which they are taken
+    rounding = float(np.linalg.norm(at_x) + np.linalg.norm(at_y)) / length
+    rounding += slope * float(np.linalg.norm(_float64(x)) + np.linalg.norm(_float64(y))) / length
+    rounding *= _ULPS * _epsilon(x)
     pair = f"({text_of(x)}, {text_of(y)})"
     L = getattr(f, "lipschitz", None)
     if L is not None:
-        slope = float(np.linalg.norm(at_y - at_x)) / length
         case = f"(lambda x, y: f.lipschitz * np.linalg.norm(y - x) - np.linalg.norm(f.grad(y) - f.grad(x)))(*{pair})"
+        case += f"  # not negative: L is {L!r}, and the gradients here part by {slope!r} of the way"
         outcome.add((L - slope + tolerance * abs(L) + rounding) / (abs(L) + slope + 1e-300), case)
     bend = float((at_y - at_x) @ d) / length**2
     for name, least in _least_curvatures(f):
-        case = f"(lambda x, y: (f.grad(y) - f.grad(x)) @ (y - x) / ((y - x) @ (y - x)))(*{pair})  # {name}: {least!r}"
+        case = f"(lambda x, y: (f.grad(y) - f.grad(x)) @ (y - x) / ((y - x) @ (y - x)))(*{pair})"
+        case += f"  # {least!r} at least: {name}"
         margin = bend - least + tolerance * abs(least) + rounding
         outcome.add(margin / (abs(bend) + abs(least) + rounding + 1e-300), case)
 
@@ -103,8 +113,10 @@ def _least_curvatures(f: Any) -> Iterator[tuple[str, float]]:
         yield "convex", 0.0
 
 
-def _try_coordinates(outcome: Trials, f: Any, x: Array, rng: np.random.Generator, tolerance: float) -> None:
-    """L_i, whether it is exact, and l_i, on steps of all sizes along single coordinates."""
+def _try_coordinates(
+    outcome: Trials, f: Any, x: Array, scale: float, rng: np.random.Generator, tolerance: float
+) -> None:
+    """L_i, whether it is exact, and l_i, on steps of all sizes along single coordinates, in turn in f's own scale."""
     n = x.shape[0]
     curvature, slopes = _of_coordinates(f, "coordinate_curvature", n), _of_coordinates(f, "coordinate_lipschitz", n)
     exact = bool(getattr(f, "coordinate_curvature_is_exact", False))
@@ -115,31 +127,35 @@ def _try_coordinates(outcome: Trials, f: Any, x: Array, rng: np.random.Generator
     if curvature is None and slopes is None:
         return
     value, gradient = float(f.value(x)), _float64(f.grad(x))
-    for i in map(int, rng.permutation(n)[:_COORDINATES]):
+    for turn, i in enumerate(map(int, rng.permutation(n)[:_COORDINATES])):
         moved = _float64(x).copy()
-        moved[i] += float(rng.choice([-1, 1]) * 10 ** rng.uniform(-2, 2))
+        moved[i] += float(rng.choice([-1, 1]) * 10 ** rng.uniform(-2, 2)) * (scale if turn % 2 else 1.0)
         y = asarray_like(moved, x)
         t = float(y[i]) - float(x[i])
         after, linear = float(f.value(y)), t * float(gradient[i])
         rise = after - value
-        rounding = _ULPS * _epsilon(x) * (abs(value) + abs(after) + abs(linear))
+        # of the values, of the gradient, and of the point at which that is taken
+        rounding = abs(value) + abs(after) + abs(linear)
+        rounding += 0.0 if curvature is None else float(curvature[i]) * abs(t * float(x[i]))
+        rounding *= _ULPS * _epsilon(x)
         pair = f"({text_of(x)}, {text_of(y)})"
         if curvature is not None:
             L_i = float(curvature[i])
             bound = L_i * t * t / 2
             slack = linear + bound - rise
-            scale, allowed = bound + abs(rise) + rounding + 1e-300, tolerance * bound + rounding
+            size, allowed = bound + abs(rise) + rounding + 1e-300, tolerance * bound + rounding
             excess = f"f.value(y) - f.value(x) - f.grad(x) @ (y - x) - {L_i!r} * (y - x) @ (y - x) / 2"
-            case = f"(lambda x, y: {excess})(*{pair})  # coordinate_curvature[{i}]"
-            outcome.add((slack + allowed) / scale, case)
+            case = f"(lambda x, y: {excess})(*{pair})  # not positive: coordinate_curvature[{i}]"
+            outcome.add((slack + allowed) / size, case)
             if exact:  # f(x + t e_i) = f(x) + t d_i f(x) + L_i t^2 / 2
-                outcome.add((allowed - abs(slack)) / scale, f"{case}, which is stated to be exact")
+                outcome.add((allowed - abs(slack)) / size, f"{case}, and 0, since it is stated to be exact")
         if slopes is not None:
             l_i = float(slopes[i])
             bound = l_i * abs(t)
             margin = bound * (1 + tolerance) - abs(rise) + rounding
             case = f"(lambda x, y: {l_i!r} * abs(y - x).sum() - abs(f.value(y) - f.value(x)))(*{pair})"
-            outcome.add(margin / (bound + abs(rise) + rounding + 1e-300), f"{case}  # coordinate_lipschitz[{i}]")
+            case += f"  # not negative: coordinate_lipschitz[{i}]"
+            outcome.add(margin / (bound + abs(rise) + rounding + 1e-300), case)
 
 
 def _of_coordinates(f: Any, name: str, n: int) -> np.ndarray | None:
@@ -155,13 +171,15 @@ def _of_coordinates(f: Any, name: str, n: int) -> np.ndarray | None:
     return np.broadcast_to(constants, (n,))
 
 
-def _partners(point: Array, directions: tuple[np.ndarray, ...], rng: np.random.Generator) -> Iterator[Array]:
+def _partners(
+    point: Array, directions: tuple[np.ndarray, ...], step: float, rng: np.random.Generator
+) -> Iterator[Array]:
     """Points to pair with one: at random, and a little and farther along directions of extreme curvature."""
     yield near(point, rng, 10 ** rng.uniform(-2, 1))
     x = _float64(point)
     size = 1 + float(np.linalg.norm(x))
     for d in directions:
-        for length in (_epsilon(point) ** (1 / 3) * size, size):
+        for length in (step, size):
             yield asarray_like(x + length * d, point)
 
 
