@@ -36,6 +36,7 @@ from parsimo.theory_checks.exactness import LOGISTIC_SURROGATE, OnGrid, exponent
 from parsimo.theory_checks.family import least_sum
 from parsimo.theory_checks.formats import HAM, SHAM, huffman_code
 from parsimo.theory_checks.functions import Quadratic
+from parsimo.theory_checks.gradient import SMOOTH
 from parsimo.theory_checks.lower_bounds import sparse_problem
 from parsimo.theory_checks.majorization import majorized_fall, mpec_weights
 from parsimo.theory_checks.quantizers import gaussian_distortion, gaussian_quantiles, interval_costs
@@ -67,6 +68,7 @@ __all__ = [
     # what the checks are run on
     "FAMILY",
     "LOGISTIC_SURROGATE",
+    "SMOOTH",
     "ZERO_NORM_PROBLEM",
     "HAM",
     "SHAM",
