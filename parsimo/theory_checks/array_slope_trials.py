@@ -59,13 +59,13 @@ def try_array_slopes(
             continue
         got, case = called(g, "subdiff_distance", x, q)
         if x.size <= _FEW:
-            said = f"{case}  # is {got!r}, but all slopes found about this point are {narrow.least_slope!r} at least"
+            said = f"{case()}  # is {got!r}, but all slopes found about this point are {narrow.least_slope!r} at least"
             outcome.add(_NEARBY + (got - narrow.least_slope) / size, said)
-        said = f"{case}  # is {got!r}, but a subgradient about this point is as near as {narrow.nearest!r}"
+        said = f"{case()}  # is {got!r}, but a subgradient about this point is as near as {narrow.nearest!r}"
         outcome.add(_NEARBY + (narrow.nearest - got) / size, said)
         if hasattr(g, "descent_rate"):
             got, case = called(g, "descent_rate", x, q)
-            said = f"{case}  # is {got!r}, but "
+            said = f"{case()}  # is {got!r}, but "
             outcome.add(_NEARBY + (got - narrow.slope) / size, f"{said}values fall at {narrow.slope!r}")
             outcome.add(_NEARBY + (narrow.step - got) / size, f"{said}a prox step falls at {narrow.step!r}")
 

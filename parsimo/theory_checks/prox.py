@@ -21,8 +21,9 @@ from parsimo.theory_checks.contract import (
 )
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.prox_trials import try_coordinates
-from parsimo.theory_checks.slope_trials import try_separable_slopes, try_slopes
+from parsimo.theory_checks.slope_trials import Terms, try_separable_slopes, try_slopes
 from parsimo.theory_checks.subjects import PENALTIES, STRUCTURED
+from parsimo.theory_checks.trait_trials import try_array_traits, try_traits
 
 __all__ = ["CHECKS", "check_prox", "check_subdifferential"]
 
@@ -139,8 +140,13 @@ def check_subdifferential(
     Else, beside the subgradients at prox points, both numbers are held between bounds from points nearby, to 1e-3 of
     the slopes and |q|: the distance is at most that of a subgradient after a short prox step from a point about x, and
     at least the least of the slopes of g + <q, .> that values show at such points; the rate is at least the steepest
-    fall of values from x that is found, and at most the length of a prox step by its size. Points about x have every support that contains that of x, and in matrices ranks that grow
-    along the singular vectors of q; x is taken at prox points, at these with entries set to zero, and at random.
+    fall of values from x that is found, and at most the length of a prox step by its size. Points about x have every
+    support that contains that of x, and in matrices ranks that grow along the singular vectors of q; x is taken at prox
+    points, at these with entries set to zero, and at random.
+
+    What certificates rest on is tried too, where g states it: `traits.convex` and `traits.weak_convexity` on chords
+    about 0, about the kinks and anywhere, `traits.lipschitz` on those along one coordinate, `traits.separable` with
+    `shape`, and `sublevel_radius` on rays. That a constant is sharp is not asked for.
 
     Parameters
     ----------
@@ -178,6 +184,7 @@ def check_subdifferential(
         require_penalty(g, breakpoints, -math.inf, rng)
         inputs = "up to eight coordinates, and forty, at random, at 0, at breakpoints and at prox points"
         outcome = Trials(claim, "definition of the subdifferential, by one-sided differences", inputs)
+        try_traits(g, outcome, rng, Terms.of(g, breakpoints))
         try_slopes(g, outcome, rng, trials or 60, breakpoints, tolerance)
     else:
         shape = as_shape(shape)
@@ -186,6 +193,7 @@ def check_subdifferential(
         separable = hasattr(g, "terms") and getattr(getattr(g, "traits", None), "separable", False)
         how = "one-sided differences" if separable else "slopes and subgradients nearby"
         outcome = Trials(claim, f"definition of the subdifferential, by {how}", inputs)
+        try_array_traits(g, outcome, rng, shape)
         try_trials = try_separable_slopes if separable else try_array_slopes
         try_trials(g, outcome, rng, trials or 24, shape, tolerance)
     return outcome.evidence()

@@ -14,7 +14,7 @@ from parsimo.theory_checks.evidence import Trials
 from parsimo.theory_checks.oracles.scan import entrywise
 from parsimo.theory_checks.oracles.slopes import one_sided_slopes
 
-__all__ = ["SINGLE", "Unit", "called", "compare", "try_prox_point", "try_separable_slopes", "try_slopes"]
+__all__ = ["SINGLE", "Terms", "Unit", "called", "compare", "try_prox_point", "try_separable_slopes", "try_slopes"]
 
 SINGLE = 1e-3  # relative to the slopes and q: above what float32 makes of them
 _MOST = 4  # coordinates of a sum,
@@ -30,7 +30,7 @@ class Terms:
     """A sum over coordinates by its terms: their values, kinks and sizes."""
 
     values: Callable[[np.ndarray], np.ndarray]
-    """The terms, entry by entry, of arrays of the shapes that x has."""
+    """The terms, entry by entry, of stacks of arrays of the shape of x, and of such arrays."""
     kinks: np.ndarray
     """Where they may have kinks and jumps; among them 0."""
     size: float
@@ -39,6 +39,14 @@ class Terms:
     """Of the values there."""
     named: bool = True
     """Whether there are no other kinks, so that slopes from both sides agree elsewhere."""
+
+    @classmethod
+    def of(cls, g: Any, breakpoints: tuple[float, ...]) -> Terms:
+        """The terms of one function for all coordinates, whose kinks are named."""
+        kinks = np.unique([0.0, *breakpoints])
+        size = float(np.abs(kinks).max()) or 1.0
+        heights = entrywise(g)(np.append(kinks, [size, -size]))
+        return cls(entrywise(g), kinks, size, float(np.abs(heights[np.isfinite(heights)]).max(initial=0.0)))
 
     def slopes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The left and the right slope at points of the domain, and the error of both."""
@@ -76,12 +84,8 @@ def try_slopes(
     g: Any, outcome: Trials, rng: np.random.Generator, trials: int, breakpoints: tuple[float, ...], tolerance: float
 ) -> None:
     """Up to four coordinates at a time, and forty; vectors, some matrices, some in float32; entries of every size."""
-    kinks = np.unique([0.0, *breakpoints])
-    size = float(np.abs(kinks).max()) or 1.0
-    values = entrywise(g)
-    heights = values(np.append(kinks, [size, -size]))
-    terms = Terms(values, kinks, size, float(heights[np.isfinite(heights)].max(initial=0.0)))
-    matrices = _takes_matrices(g)
+    terms = Terms.of(g, breakpoints)
+    kinks, matrices = terms.kinks, _takes_matrices(g)
     for trial in range(trials):
         n, t = int(rng.integers(1, _MOST + 1)), float(10 ** rng.uniform(-2, 2))
         n = _LONG if trial % 5 == 4 else 2 * n if trial % 5 == 2 else n
@@ -120,12 +124,21 @@ def try_separable_slopes(
             f"{name_of(g)}.value({text_of(x)})  # is {value!r}, but the terms add up to {total!r}",
         )
         size = float(np.abs(v).max()) or 1.0
-        level = float(heights[np.isfinite(heights)].max(initial=0.0))
-        terms = Terms(g.terms, np.zeros(1), size, level, named=False)
+        level = float(np.abs(heights[np.isfinite(heights)]).max(initial=0.0))
+        terms = Terms(_stacked(g.terms, shape), np.zeros(1), size, level, named=False)
         if trial % 4 == 3:
             _try_float32(g, outcome, terms, rng.normal(size=shape), rng)
         else:
             _try_slopes_at(g, outcome, terms, x, rng, tolerance)
+
+
+def _stacked(terms: Callable[[np.ndarray], Any], shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """Terms of arrays of one shape, for stacks of them too."""
+
+    def values(x: np.ndarray) -> np.ndarray:
+        return np.asarray(terms(x)) if x.shape == shape else np.stack([terms(y) for y in x])
+
+    return values
 
 
 def _try_slopes_at(
@@ -201,13 +214,17 @@ def compare(g: Any, outcome: Trials, method: str, x: np.ndarray, q: np.ndarray, 
     """One trial: what the method returns is what is expected."""
     got, case = called(g, method, x, q)
     error = 0.0 if got == expected else abs(got - expected)
-    outcome.add(unit.margin(error), f"{case}  # is {got!r}, expected {expected!r}")
+    outcome.add(unit.margin(error), lambda: f"{case()}  # is {got!r}, expected {expected!r}")
 
 
-def called(g: Any, method: str, x: np.ndarray, q: np.ndarray) -> tuple[float, str]:
-    """What the method returns at x for the gradient q, and the call in words."""
-    case = f"{name_of(g)}.{method}({text_of(x)}, {text_of(q)})"
-    return require_float(getattr(g, method)(x, q), case), case
+def called(g: Any, method: str, x: np.ndarray, q: np.ndarray) -> tuple[float, Callable[[], str]]:
+    """What the method returns at x for the gradient q, and a function that writes the call."""
+
+    def case() -> str:
+        return f"{name_of(g)}.{method}({text_of(x)}, {text_of(q)})"
+
+    got = getattr(g, method)(x, q)
+    return got if isinstance(got, float) else require_float(got, case()), case
 
 
 def try_prox_point(g: Any, outcome: Trials, v: np.ndarray, t: float, tolerance: float) -> np.ndarray:
@@ -215,7 +232,7 @@ def try_prox_point(g: Any, outcome: Trials, v: np.ndarray, t: float, tolerance: 
     p = g.prox(v, t)
     got, case = called(g, "subdiff_distance", p, (p - v) / t)
     unit = Unit(float(np.linalg.norm(v)) / t, 0.0, tolerance)
-    outcome.add(unit.margin(got), f"{case}  # 0 at the prox of {text_of(v)} with step {t!r}, is {got!r}")
+    outcome.add(unit.margin(got), lambda: f"{case()}  # 0 at the prox of {text_of(v)} with step {t!r}, is {got!r}")
     return np.asarray(p)
 
 

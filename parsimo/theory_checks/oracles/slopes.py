@@ -29,7 +29,7 @@ def one_sided_slopes(
     Parameters
     ----------
     values : callable
-        The values of all functions, entry by entry, for an array of the shape of x.
+        The values of all functions, entry by entry, for a stack of arrays of the shape of x.
     x : array
         Points where they are finite.
     side : int
@@ -44,18 +44,14 @@ def one_sided_slopes(
     slopes, errors : arrays of the shape of x
         An error of infinity says that nothing is known.
     """
-    here = values(x)
-    quotients, roundings = [], []
-    for k in range(1, _WIDTHS + 1):
-        moved = x + side * room * _SHRINK**-k
-        width = np.abs(moved - x)
-        there = values(moved)
-        known = width > 0
-        safe = np.where(known, width, 1.0)
-        size = np.maximum(np.maximum(np.abs(here), np.where(np.isfinite(there), np.abs(there), 0.0)), level)
-        quotients.append(np.where(known, (there - here) / safe, np.nan))
-        roundings.append(np.where(known, _ULPS * np.finfo(np.float64).eps * size / safe, np.inf))
-    q, rounding = np.array(quotients), np.array(roundings)
+    here = values(x[None])[0]
+    moved = x + side * room * (_SHRINK ** -np.arange(1.0, _WIDTHS + 1)).reshape(-1, *np.ones(x.ndim, dtype=int))
+    width, there = np.abs(moved - x), values(moved)
+    known = width > 0
+    size = np.maximum(np.maximum(np.abs(here), np.where(np.isfinite(there), np.abs(there), 0.0)), level)
+    safe = np.where(known, width, 1.0)
+    q = np.where(known, (there - here) / safe, np.nan)
+    rounding = np.where(known, _ULPS * np.finfo(np.float64).eps * size / safe, np.inf)
     slopes, errors = _extrapolated(q, rounding)
     growth = _growth(q, rounding)
     return np.where(growth == 0, slopes, np.copysign(np.inf, growth)), np.where(growth == 0, errors, 0.0)
