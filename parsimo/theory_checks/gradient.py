@@ -78,7 +78,8 @@ def check_gradient(
         If f lacks a method, `value` does not return a float or `value_and_grad` no pair, or x is no 1-D floating array.
     ValueError
         If there is no trial or no positive tolerance, no shape is known, f is not finite at the center, gradient or
-        Hessian have another shape than x asks for, or values are too rough to differentiate at all points.
+        Hessian have another shape than x asks for, values have fewer digits than x, or are too rough to
+        differentiate at all points.
     """
     require_trials(trials, tolerance)
     rng = np.random.default_rng(rng)

@@ -21,8 +21,9 @@ _ULPS = 8.0  # of the largest entry: the rounding of a Hessian
 _STEPS = range(-14, 9)  # powers of 4, in units of the larger of 1 and x: 4e-9 to 7e4
 _SHORTEST = 64.0  # steps, in units in the last place of x
 _EXACT = 1e-6  # a relative change of the curvature that needs no longer step
-_SETTLED = 0.01  # a relative change of the curvature that is small
-_CHANGED = 0.03  # a relative change of the curvature by which f is no quadratic any more
+_SETTLED = 0.05  # a relative change of the curvature that is small
+_SAFETY = 4.0  # a change of the curvature is seen where it is so many times what rounding makes
+_CHANGED = 0.1  # a relative change of the curvature by which f is no quadratic any more
 
 
 @dataclass(frozen=True)
@@ -32,39 +33,45 @@ class Bend:
     step: float
     """At which differences of gradients are exact, or as exact as can be."""
     curvature: float
-    """About |f''(x) d|."""
+    """About |f''(x) d|; 0 where rounding hides it, or it changes at all lengths."""
     scale: float
-    """Up to which f is about quadratic; infinite where it is so at all lengths, or at none."""
+    """Above which f is seen to be no quadratic; infinite where that is not seen."""
 
     @property
     def unit(self) -> float:
-        """The scale, or 1."""
-        return self.scale if math.isfinite(self.scale) else 1.0
+        """The scale, or 1 where f has none or is quadratic at none."""
+        return self.scale if math.isfinite(self.scale) and self.curvature > 0 else 1.0
 
 
 def bend_of(f: Any, x: Array, direction: np.ndarray) -> Bend:
-    """From products f''(x) d along one direction, by steps of all sizes.
+    """From quotients (grad f(x + h d) - grad f(x)) / h along one direction, ahead and behind, with h of all sizes.
 
-    Rounding parts the product of a step that is too short from the next one, higher derivatives that of a long one.
+    Rounding parts the quotients of a step that is too short from the next ones, higher derivatives those of a long one.
     """
-    product, d = _differences(f, x), direction / float(np.linalg.norm(direction))
-    size = max(1.0, float(np.abs(to_numpy(x)).max()))
+    d = direction / float(np.linalg.norm(direction))
+    point, slopes = to_numpy(x).astype(np.float64), slopes_of(f)
+    largest = float(np.abs(point).max())
+    size = max(1.0, largest)
     steps = size * 4.0 ** np.array(_STEPS)
-    steps = steps[steps >= _SHORTEST * _epsilon(x) * size]
-    images = np.array([product(d, h) for h in steps])
+    steps = steps[steps >= _SHORTEST * _epsilon(x) * largest]
+    at_x = slopes(x)
+
+    def quotient(h: float) -> np.ndarray:
+        y = asarray_like(point + h * d, x)
+        return (slopes(y) - at_x) / float((to_numpy(y).astype(np.float64) - point) @ d)
+
+    images = np.array([np.concatenate([quotient(h), quotient(-h)]) / math.sqrt(2) for h in steps])
     sizes = np.linalg.norm(images, axis=1)
     changes = np.linalg.norm(np.diff(images, axis=0), axis=1) / (sizes[1:] + sizes[:-1])
-    rounding = 2 * _epsilon(x) * float(np.linalg.norm(slopes_of(f)(x))) / (steps * sizes)
-    changes += rounding[:-1]
-    changes = np.where(np.isfinite(changes), changes, math.inf)  # 0/0 where f is linear
-    first = int(np.argmax(changes <= _SETTLED))
-    if not changes[first] <= _SETTLED:
-        return Bend(_epsilon(x) ** (1 / 3) * size, 0.0, math.inf)
-    changed = np.flatnonzero(changes[first:] > _CHANGED)
-    last = first + int(changed[0]) if changed.size else len(changes)
-    within = changes[first:last]
-    best = first + int(np.argmax(within <= max(_EXACT, float(within.min()))))
-    return Bend(float(steps[best]), float(sizes[best]), float(steps[last]) if changed.size else math.inf)
+    rounding = 2 * _epsilon(x) * (float(np.linalg.norm(at_x)) / sizes + largest) / steps  # of gradients, and of points
+    changed = np.flatnonzero((changes > _CHANGED) & (_SAFETY * rounding[:-1] < _CHANGED))
+    last = int(changed[0]) if changed.size else len(changes)
+    scale = float(steps[last]) if changed.size else math.inf
+    within = np.where(np.isfinite(changes), changes + rounding[:-1], math.inf)[:last]  # 0/0 where f is linear
+    if not (within <= _SETTLED).any():
+        return Bend(_epsilon(x) ** (1 / 3) * size, 0.0, scale)
+    best = int(np.argmax(within <= max(_EXACT, float(within.min()))))
+    return Bend(float(steps[best]), float(sizes[best]), scale)
 
 
 def derivative_along(
@@ -76,9 +83,10 @@ def derivative_along(
     """
     best, error = extrapolated(function, x, direction, enough, bend.scale)
     if (error > enough).any():
-        own = bend_of(f, x, direction).scale / float(np.linalg.norm(direction))
-        if own > bend.scale:
-            other, smaller = extrapolated(function, x, direction, enough, own)
+        own = bend_of(f, x, direction)
+        longest = own.scale / float(np.linalg.norm(direction))
+        if longest > bend.scale:
+            other, smaller = extrapolated(function, x, direction, enough, longest)
             best, error = np.where(smaller < error, other, best), np.fmin(smaller, error)
     return best, error
 

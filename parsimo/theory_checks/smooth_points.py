@@ -59,7 +59,9 @@ def samples_of(f: Any, center: Array, count: int, rng: np.random.Generator) -> l
     points = [near(center, rng, 0.0)]
     for k in range(1, max(count, _AT_LEAST)):
         points.append(_draw(f, center, rng, common if k % 2 else unit))
-    return [_sample(f, x, rng) for x in points]
+    samples = [_sample(f, x, rng) for x in points]
+    _require_digits(f, samples)
+    return samples
 
 
 def units_of(samples: list[Sample]) -> Units:
@@ -94,6 +96,16 @@ def _require_domain(f: Any, center: Array) -> None:
         raise ValueError(
             f"check_gradient: {f!r} is {value} at x = {text_of(center)}, about which points are drawn; pass as x= a "
             "point of its domain"
+        )
+
+
+def _require_digits(f: Any, samples: list[Sample]) -> None:
+    """Values that are rounded to fewer digits than x has look flat from near, and their steps like features of f."""
+    values = np.array([s.value for s in samples])
+    if samples[0].before.dtype == np.float64 and np.ptp(values) > 0 and (values == values.astype(np.float32)).all():
+        raise ValueError(
+            f"check_gradient: values of {f!r} have single precision, {samples[0].value!r} and so on, at points in "
+            "float64: compute them in float64, or take x, and return gradients, in float32"
         )
 
 

@@ -336,3 +336,6 @@ def test_values_too_rough_to_differentiate():
     rough = squares(value=lambda f, x: f.value(x) * (1 + 0.01 * float(np.sin(1e9 * x.sum()))))
     with pytest.raises(ValueError, match="too rough to differentiate"):
         check_gradient(rough)
+    rounded = squares(value=lambda f, x: float(np.float32(f.value(x))))
+    with pytest.raises(ValueError, match=r"have single precision, .*compute them in float64"):
+        check_gradient(rounded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,45 @@ def test_an_offset_does_not_hide_another_value():
 
     assert check_gradient(Offset(A, B)).holds
     assert fails(check_gradient(Shifted(A, B)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Rippled:
+    """factor * sum of (s x_i)^2 / 2 + sin(s x_i), s the stretch: a parabola with ripples of width 1 / s."""
+
+    factor: float
+    stretch: float
+    wrong: float = 1.0
+    lipschitz = None
+    shape = (5,)
+
+    def value(self, x: np.ndarray) -> float:
+        z = self.stretch * x
+        return float(self.factor * (z @ z / 2 + np.sin(z).sum()))
+
+    def grad(self, x: np.ndarray) -> np.ndarray:
+        z = self.stretch * x
+        gradient = self.factor * self.stretch * (z + np.cos(z))
+        gradient[2] *= self.wrong
+        return gradient
+
+    def value_and_grad(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        return self.value(x), self.grad(x)
+
+    def hessian(self, x: np.ndarray, rows: Any, columns: Any) -> np.ndarray:
+        whole = np.diag(self.factor * self.stretch**2 * (1 - np.sin(self.stretch * x)))
+        return whole[:, columns] if rows is None else whole[np.ix_(rows, columns)]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("units", [(1.0, 100.0), *UNITS])
+def test_ripples_are_no_rounding(units: tuple[float, float], dtype: Any):
+    """Values at wide steps show the parabola alone, to more digits than near ones show both."""
+    x = np.zeros(5, dtype)
+    for seed in range(3):
+        evidence = check_gradient(Rippled(*units), seed, x=x)
+        assert evidence.holds, evidence
+    assert fails(check_gradient(Rippled(*units, wrong=1.001), x=x))
 
 
 def test_at_a_minimizer():
