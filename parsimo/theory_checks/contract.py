@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -131,7 +132,7 @@ def require_penalty(g: Any, breakpoints: tuple[float, ...], lower: float, rng: n
     """Refuse a penalty that is not a sum over coordinates with values >= lower and a prox that keeps shape and dtype.
 
     Values and `terms` are compared one by one at numbers of every size, two in each eighth of a decade, and in vectors
-    of up to 50 of them.
+    of up to 50 of them; the generator is left as it is.
 
     Raises
     ------
@@ -152,7 +153,7 @@ def require_penalty(g: Any, breakpoints: tuple[float, ...], lower: float, rng: n
         )
     known = values < math.inf
     _check_sum(g, samples[known], values[known])
-    _check_sums(g, samples[known], values[known], lower, rng)
+    _check_sums(g, samples[known], values[known], lower, copy.deepcopy(rng))
     v = np.array([-3.0, -0.5, 0.0, 0.7, 40.0])
     for given in (v, v.astype(np.float32), v[:1]):
         _check_prox_call(g, given)

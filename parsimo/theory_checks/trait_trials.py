@@ -53,7 +53,7 @@ class Chord:
     def bends(self, m: float) -> np.ndarray:
         """By how much g(c) stays below (1 - s) g(a) + s g(b) + m s (1 - s) |b - a|^2/2, by the size of all that.
 
-        This says that g + m |x|^2/2 is convex. Infinite where a or b is outside the domain.
+        This says that g + m |x|^2/2 is convex. Infinite where a or b is outside the domain, or all is 0.
         """
         known = np.isfinite(self.a) & np.isfinite(self.b)
         a, b = np.where(known, self.a, 0.0), np.where(known, self.b, 0.0)
@@ -61,9 +61,9 @@ class Chord:
         slack = (1 - self.s) * a + self.s * b + allowance + _EXACT * abs(allowance) - self.c
         with np.errstate(invalid="ignore"):  # of points outside the domain
             slack = slack + self.rounding
-            size = np.abs(a) + np.abs(b) + np.abs(self.c) + np.abs(allowance) + 1e-300
-            margins = np.where(np.isfinite(self.c), slack / size, -np.inf)
-        return np.where(known, margins, np.inf)
+            size = np.abs(a) + np.abs(b) + np.abs(self.c) + np.abs(allowance)
+            margins = np.where(np.isfinite(self.c), slack / np.maximum(size, 1e-300), -np.inf)
+        return np.where(known & (size > 0), margins, np.inf)
 
     def rises(self, constant: float) -> np.ndarray:
         """By how much |g(b) - g(a)| stays below constant |b - a|, by the size of both."""

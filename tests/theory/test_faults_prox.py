@@ -349,5 +349,7 @@ def test_names_that_can_be_pasted_and_names_that_cannot():
     class Here(L1):
         """Its repr holds "<locals>"."""
 
-    for g in (object(), Here(0.7), Clustering(0.1, np.arange(3000.0)), phi.log().penalty(0.7, 0.8), 3.0):
+    mine = phi.custom(lambda t: (np.exp(3 * t) - 1) / (np.exp(3.0) - 1), "mine").penalty(0.7, 0.8)
+    for g in (object(), Here(0.7), Clustering(0.1, np.arange(3000.0)), mine, 3.0):
         assert name_of(g) == "g"
+    assert name_of(phi.log().penalty(0.7, 0.8)) == "FAMILY['log'].penalty(0.7, 0.8)"
