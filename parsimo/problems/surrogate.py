@@ -105,7 +105,11 @@ class PhiPenalty(FlatPenalty):
     def _h(self, t: Array) -> Array:
         xp = array_namespace(t)
         positive = xp.where(t > 0, t, xp.ones_like(t))  # a weight may rise infinitely fast at 0
-        return xp.where(t > 0, self.phi.surrogate(self.rho * positive), t)
+        h = self.phi.surrogate(self.rho * positive)
+        # near 0 the surrogate has absolute accuracy alone; h is concave: t h'(t) <= h(t) <= t h'(0)
+        tiny = self._slope_at_zero() * t < float(xp.finfo(t.dtype).eps) ** 0.5
+        held = xp.minimum(xp.maximum(h, t * self._slope(t)), self._slope_at_zero() * t)
+        return xp.where(t > 0, xp.where(tiny, held, h), t)
 
     def _slope(self, t: Array) -> Array:
         xp = array_namespace(t)
