@@ -8,10 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import array_api_strict
 import numpy as np
 import pytest
-import torch
 from scipy.optimize import lsq_linear
 
 import parsimo as ps
@@ -25,7 +23,7 @@ from parsimo.theory_checks.oracles.branch_and_bound import (
     global_minimizers,
     near_minimizers,
 )
-from parsimo.theory_checks.oracles.enumeration import clustering_minimum, zero_norm_minimizers, zero_norm_minimum_of
+from parsimo.theory_checks.oracles.enumeration import zero_norm_minimizers, zero_norm_minimum_of
 from parsimo.theory_checks.oracles.quadratic_models import QuadraticModels
 
 ONE, SQUARE = ((np.full(n, -3.0), np.full(n, 3.0)) for n in (1, 2))
@@ -379,31 +377,6 @@ def test_problems_that_break_the_hypothesis_are_refused():
     for wrong in ({"limit": math.nan}, {"limit": -1}, {"time_limit": -1.0}, {"tolerance": math.nan}, {"radius": 0.0}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a finite number"):
             global_bound(ps.ZeroNormProblem(f, 1.0), **wrong)
-
-
-def other_libraries() -> list[Any]:
-    A, b = least_squares(4, 0)
-    return [
-        ps.LeastSquares(torch.tensor(A), torch.tensor(b)),
-        ps.LeastSquares(array_api_strict.asarray(A), array_api_strict.asarray(b)),
-    ]
-
-
-@pytest.mark.parametrize("f", other_libraries(), ids=["torch", "array-api-strict"])
-def test_arrays_of_other_libraries_are_refused_by_name(f: Any):
-    problem, library, box = ps.ZeroNormProblem(f, 1.0), type(f.targets).__module__, (-np.ones(4), np.ones(4))
-    calls: dict[str, Callable[[], Any]] = {
-        "global_bound": lambda: global_bound(problem),
-        "global_minimizers": lambda: global_minimizers(problem.to_mpec(ps.phi.mcp()), radius=1.0),
-        "branch_and_bound": lambda: branch_and_bound(f, ZeroNorm(1.0).terms, box),
-        "near_minimizers": lambda: near_minimizers(f, ZeroNorm(1.0).terms, box),
-        "zero_norm_minimum_of": lambda: zero_norm_minimum_of(f, 1.0),
-        "zero_norm_minimizers": lambda: zero_norm_minimizers(f.design.A, f.targets, 1.0),
-        "clustering_minimum": lambda: clustering_minimum(f.design.A, f.targets, 1.0, 2),
-    }
-    for owner, call in calls.items():
-        with pytest.raises(TypeError, match=rf"^{owner}: [fA] is .* of {library}, .* takes numpy arrays; build it"):
-            call()
 
 
 def test_a_function_without_a_shape_is_refused_by_name():
