@@ -64,6 +64,17 @@ def test_surrogates_are_zero_at_zero_and_one_from_the_slope_on(name: str):
     assert (member.surrogate(member.slope_at_one * np.array([0.5, 0.99])) < 1).all()
 
 
+@pytest.mark.parametrize("a", [2.0, 2.6, 5.0])
+def test_mcp_with_any_shape(a: float):
+    """phi falls to 0 at t* = (a - 2)/a and rises to 1 at 1; its maximizer is t* while s <= phi'(0)."""
+    member, lowest = phi.mcp(a), (a - 2) / a
+    np.testing.assert_allclose(member.value(np.array([lowest, 1.0])), [0.0, 1.0], atol=1e-15)
+    t = np.linspace(0.0, 1.0, 10_001)
+    for s in np.linspace(-2.0, 6.0, 33):
+        best = t[np.argmax(s * t - member.value(t))]
+        assert float(member.maximizer(np.array([s]))[0]) == pytest.approx(best, abs=1e-4)
+
+
 def test_powers_near_one_do_not_overflow():
     member = phi.power(1.01)
     np.testing.assert_array_equal(member.maximizer(np.array([0.0, 1.01, 1e6])), [0.0, 1.0, 1.0])
