@@ -251,7 +251,7 @@ def _try_threshold(
     above = threshold + beside * np.where(threshold == 0, 1e-3, np.abs(threshold))
     x = np.array([g.prox(above[k : k + 1], float(step[k]))[0] for k in range(v.size)])
     outcome.add_all(
-        np.where(np.abs(x) > _ZERO * np.abs(above), tolerance, -1.0),
+        np.where(np.abs(x) > _ZERO * np.abs(above), tolerance, -tolerance),
         lambda k: f"{call(k)}  # at v = {above[k]}, above it, the prox is {float(x[k])!r}",
     )
 

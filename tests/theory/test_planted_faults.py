@@ -129,7 +129,7 @@ def test_a_faulty_prox_is_seen(name: str):
     g, breakpoints = FAULTY_PROXES[name]
     evidence = check_prox(g, rng(), 25, breakpoints)
     assert not evidence.holds, evidence
-    assert evidence.margin < -1e-8
+    assert evidence.margin < -1e-10  # a wrong threshold counts as the tolerance
 
 
 # ---- subdifferentials
