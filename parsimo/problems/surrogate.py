@@ -108,7 +108,7 @@ class PhiPenalty(FlatPenalty):
         h = self.phi.surrogate(self.rho * positive)
         # near 0 the surrogate has absolute accuracy alone; h is concave: t h'(t) <= h(t) <= t h'(0)
         tiny = self._slope_at_zero() * t < float(xp.finfo(t.dtype).eps) ** 0.5
-        held = xp.minimum(xp.maximum(h, t * self._slope(t)), self._slope_at_zero() * t)
+        held = xp.minimum(xp.maximum(h, positive * self._slope(positive)), self._slope_at_zero() * positive)
         return xp.where(t > 0, xp.where(tiny, held, h), t)
 
     def _slope(self, t: Array) -> Array:

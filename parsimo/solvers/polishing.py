@@ -14,7 +14,7 @@ from parsimo.core.validation import check_number
 from parsimo.solvers.ladder import Ladder
 from parsimo.solvers.moves import Move, best_coordinate_move, best_swap, curvatures
 from parsimo.solvers.settling import settled
-from parsimo.solvers.stationarity import certify, plain_penalty, point_of, scales
+from parsimo.solvers.stationarity import certify, plain_penalty, point_of, scales_at_zero
 
 __all__ = ["Polished", "polish"]
 
@@ -109,11 +109,12 @@ def polish(
     if not math.isfinite(before):
         raise ValueError(f"polish: the objective at x is {before}; start inside the domain of the penalty")
     rounding = 1000 * float(array_namespace(x).finfo(x.dtype).eps)
+    height = scales_at_zero(plain, x)[1]
     x, finished = settled(plain, x), False
     while not finished and len(made) < max_moves and time.perf_counter() - start < seconds:
         value, grad = plain.value(x), f.grad(x)
         found = (search(f, g, x, grad) for search in searches)
-        least = rounding * scales(plain, x, value, grad)[1]
+        least = rounding * max(abs(value), height)
         worthwhile = (m for m in found if m is not None and m.decrease > least)
         move = next(worthwhile, None)
         trial = x if move is None else move.applied_to(x)

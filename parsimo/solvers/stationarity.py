@@ -16,7 +16,7 @@ from parsimo.core.validation import check_number, check_vector
 from parsimo.solvers.ladder import Ladder, Reading, Rung
 from parsimo.solvers.moves import Move, best_coordinate_move, best_swap, moves_are_exact
 
-__all__ = ["certify", "plain_penalty", "point_of", "scales"]
+__all__ = ["certify", "plain_penalty", "point_of", "scales_at_zero"]
 
 
 def certify(
@@ -113,7 +113,8 @@ class _Point:
     @cached_property
     def _scales(self) -> tuple[float, float]:
         """The sizes of gradient and objective, at x or at 0 where they are larger there."""
-        return scales(self.problem, self.x, self.objective, self.grad)
+        slope, height = scales_at_zero(self.problem, self.x)
+        return max(norm(self.grad), slope), max(abs(self.objective), height)
 
     def _critical(self) -> Reading:
         g, note = plain_penalty(self.problem), ""
@@ -222,12 +223,11 @@ def _no_more_than(gap: Reading, reading: Reading) -> Reading:
     return Reading(reading.rung, reading.quantity, gap.number, reading.limit, "above", "no more than the gap")
 
 
-def scales(problem: Any, x: Array, objective: float, grad: Array) -> tuple[float, float]:
-    """max(|grad f(x)|, |grad f(0)|) and max(|F(x)|, |F(0)|); of x alone where 0 is outside the domain."""
+def scales_at_zero(problem: Any, x: Array) -> tuple[float, float]:
+    """|grad f(0)| and |F(0)|, for arrays like x; 0 for what is not finite, as F is where 0 is outside the domain."""
     zero = array_namespace(x).zeros_like(x)
-    at_zero = norm(problem.f.grad(zero)), abs(problem.value(zero))
-    slope, height = (there if math.isfinite(there) else 0.0 for there in at_zero)
-    return max(norm(grad), slope), max(abs(objective), height)
+    slope, height = norm(problem.f.grad(zero)), abs(problem.value(zero))
+    return slope if math.isfinite(slope) else 0.0, height if math.isfinite(height) else 0.0
 
 
 def plain_penalty(problem: Any) -> Any:
