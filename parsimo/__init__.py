@@ -52,6 +52,7 @@ from parsimo.problems import (
 )
 from parsimo.solvers import (
     AlternatingMinimization,
+    CoordinateDescent,
     Exact,
     Inexact,
     Ladder,
@@ -104,6 +105,7 @@ __all__ = [
     "ProximalADMM",
     "ProximalGradient",
     "AlternatingMinimization",
+    "CoordinateDescent",
     "Exact",
     "Linearized",
     "Inexact",

@@ -11,6 +11,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, to_float, to_numpy
 from parsimo.core.validation import check_vector
+from parsimo.problems.columns import Columns
 from parsimo.problems.design import Design
 
 __all__ = ["LeastSquares", "Logistic"]
@@ -66,6 +67,23 @@ class DataTerm(ABC):
     def coordinate_lipschitz(self) -> np.ndarray | None:
         """Lipschitz constants of f along each coordinate, or None when there is no finite one."""
         return None
+
+    @cached_property
+    def columns(self) -> Columns | None:
+        """A column by column, with the curvature of the loss, as numpy sees them; None for an operator."""
+        norms = self.design.column_norms_squared
+        if norms is None:
+            return None
+        return Columns(
+            matrix=self.design.by_column if self.design.is_sparse else to_numpy(self.design.A),
+            norms_squared=to_numpy(norms).astype(np.float64),
+            curvatures=self._curvatures,
+            largest_curvature=self.bend * self.scale,
+            is_quadratic=self.coordinate_curvature_is_exact,
+        )
+
+    def _curvatures(self, x: Array) -> np.ndarray:
+        return self.scale * to_numpy(self._loss_curvature(self.design.forward(x))).astype(np.float64)
 
     def value(self, x: Array) -> float:
         """f(x)."""

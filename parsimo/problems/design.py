@@ -131,7 +131,7 @@ class Design:
         """a_i' diag(weights) a_j for i in rows and j in columns, dense; every i where rows is None."""
         xp = array_namespace(weights)
         if self.is_sparse:
-            by_column = self._by_column
+            by_column = self.by_column
             right = by_column[:, list(columns)].multiply(weights[:, None])
             left = by_column if rows is None else by_column[:, list(rows)]
             return np.asarray((left.T @ right).todense())
@@ -139,9 +139,10 @@ class Design:
         left = self.A if rows is None else xp.take(self.A, xp.asarray(rows, device=device_of(self.A)), axis=1)
         return left.T @ right
 
-    @cached_property
-    def _by_column(self) -> Any:
-        return self.A.tocsc()
+    @property
+    def by_column(self) -> Any:
+        """A sparse A in compressed column format: the rows of A' as they are stored."""
+        return self._transposed.T
 
     @cached_property
     def smallest_eigenvalue(self) -> float:

@@ -2,6 +2,7 @@
 
 from parsimo.solvers import stopping
 from parsimo.solvers.alternating import AlternatingMinimization
+from parsimo.solvers.coordinate_descent import CoordinateDescent
 from parsimo.solvers.ladder import Ladder, Reading, Rung
 from parsimo.solvers.loop import run, solve
 from parsimo.solvers.polishing import Polished, polish
@@ -10,12 +11,13 @@ from parsimo.solvers.proximal_gradient import ProximalGradient
 from parsimo.solvers.stationarity import certify
 from parsimo.solvers.x_steps import Exact, Inexact, Linearized
 
-REGISTRY = (ProximalGradient, ProximalADMM, AlternatingMinimization)
+REGISTRY = (ProximalGradient, ProximalADMM, AlternatingMinimization, CoordinateDescent)
 """Every solver; the laws in tests/solvers run over it."""
 
 __all__ = [
     "REGISTRY",
     "AlternatingMinimization",
+    "CoordinateDescent",
     "Exact",
     "Inexact",
     "Ladder",

@@ -23,7 +23,7 @@ PACKAGE = Path(ps.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TEXTS = sorted(p for p in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if p.is_file())
-HEAVY = ("torch", "cvxpy", "matplotlib", "pandas", "sklearn", "scipy", "typer", "rich", "safetensors")
+HEAVY = ("torch", "cvxpy", "matplotlib", "pandas", "sklearn", "scipy", "typer", "rich", "safetensors", "numba")
 
 
 def test_there_is_something_to_look_at():

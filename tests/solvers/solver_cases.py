@@ -22,6 +22,7 @@ SOLVERS: dict[str, Any] = {
     "P-ADMM, linearized": ProximalADMM(x_step=Linearized()),
     "P-ADMM, inexact": ProximalADMM(x_step=Inexact(), proximal_z=0.1),
     "alternating": ps.AlternatingMinimization(),
+    "coordinate descent": ps.CoordinateDescent(),
 }
 X_STEPS = (Exact(), Linearized(), Inexact(), Inexact(accuracy=0.5))
 
@@ -76,6 +77,11 @@ def problem(data: Data, penalty: str) -> Any:
 def admits(data: Data, solver: Any) -> bool:
     """Whether the solver's x-step can handle the data term: the exact one needs a prox."""
     return not (data.logistic and isinstance(getattr(solver, "x_step", None), Exact))
+
+
+def separates(penalty: str) -> bool:
+    """Whether the penalty is a sum over coordinates in x alone; representatives that move tie coordinates together."""
+    return "clusters" not in penalty
 
 
 def own_certificate(data: Data, penalty: str, prob: Any, x: np.ndarray, u: Any) -> float:

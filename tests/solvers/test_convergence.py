@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from solver_cases import CONVEX, PENALTIES, SMOOTH, SOLVERS, WEIGHT, Data, own_certificate, problem
+from solver_cases import CONVEX, PENALTIES, SMOOTH, SOLVERS, WEIGHT, Data, own_certificate, problem, separates
 
 import parsimo as ps
 from parsimo.solvers import REGISTRY, Exact, Inexact, Linearized, ProximalADMM, ProximalGradient, stopping
@@ -18,7 +18,9 @@ CASES = [
     for kind in SMOOTH
     for penalty in PENALTIES
     for name in SOLVERS
-    if penalty in ("l1", "zero norm") or name in ("proximal gradient", "P-ADMM", "alternating")
+    if penalty in ("l1", "zero norm")
+    or name in ("proximal gradient", "P-ADMM", "alternating")
+    or (name == "coordinate descent" and separates(penalty))
 ]
 
 

@@ -1,0 +1,99 @@
+"""Compiled passes of coordinate descent over a quadratic model d'(x - x0) + (x - x0)'H(x - x0)/2 + g(x).
+
+Each pass is cyclic and works in place: x_j+ = prox_{g_j / L_j}(x_j - s_j / L_j), s the slope of the model (11.1). The
+three differ in what they keep up to date: the slopes themselves, through the Gram matrix H, or the image
+diag(h) A (x - x0), of which a slope is one product with a column. They return the largest L_j |x_j+ - x_j|.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from parsimo.solvers.compiled.proxes import profile, prox
+
+__all__ = ["dense_pass", "gram_pass", "prox_moves", "shapes", "sparse_pass"]
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def gram_pass(x: Any, slopes: Any, gram: Any, curvatures: Any, kinds: Any, rows: Any) -> float:
+    """One pass that keeps the slopes: a coordinate that rests costs its prox alone."""
+    largest = 0.0
+    for j in range(x.size):
+        L = curvatures[j]
+        delta = prox(kinds[j], rows[j], x[j] - slopes[j] / L, 1 / L) - x[j]
+        if delta != 0:
+            x[j] += delta
+            row = gram[j]
+            for i in range(x.size):
+                slopes[i] += delta * row[i]
+            largest = max(largest, L * abs(delta))
+    return largest
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def dense_pass(
+    x: Any, start: Any, image: Any, columns: Any, weights: Any, curvatures: Any, kinds: Any, rows: Any
+) -> float:
+    """One pass over columns that are the rows of `columns`; `start` holds the slopes at x0."""
+    largest = 0.0
+    for j in range(x.size):
+        column, L, slope = columns[j], curvatures[j], 0.0
+        for i in range(column.size):
+            slope += column[i] * image[i]
+        delta = prox(kinds[j], rows[j], x[j] - (start[j] + slope) / L, 1 / L) - x[j]
+        if delta != 0:
+            x[j] += delta
+            for i in range(column.size):
+                image[i] += delta * column[i] * weights[i]
+            largest = max(largest, L * abs(delta))
+    return largest
+
+
+@njit(cache=True)
+def sparse_pass(
+    x: Any,
+    start: Any,
+    image: Any,
+    data: Any,
+    indices: Any,
+    ends: Any,
+    weights: Any,
+    curvatures: Any,
+    kinds: Any,
+    rows: Any,
+) -> float:
+    """One pass over the columns of a matrix in compressed column format; `start` holds the slopes at x0."""
+    largest = 0.0
+    for j in range(x.size):
+        L, slope = curvatures[j], start[j]
+        for k in range(ends[j], ends[j + 1]):
+            slope += data[k] * image[indices[k]]
+        delta = prox(kinds[j], rows[j], x[j] - slope / L, 1 / L) - x[j]
+        if delta != 0:
+            x[j] += delta
+            for k in range(ends[j], ends[j + 1]):
+                image[indices[k]] += delta * data[k] * weights[indices[k]]
+            largest = max(largest, L * abs(delta))
+    return largest
+
+
+@njit(cache=True)
+def prox_moves(x: Any, slopes: Any, curvatures: Any, kinds: Any, rows: Any) -> Any:
+    """prox_{g_j / L_j}(x_j - s_j / L_j) - x_j for each coordinate by itself."""
+    moves = np.empty_like(x)
+    for j in range(x.size):
+        L = curvatures[j]
+        moves[j] = prox(kinds[j], rows[j], x[j] - slopes[j] / L, 1 / L) - x[j]
+    return moves
+
+
+@njit(cache=True)
+def shapes(x: Any, kinds: Any, rows: Any) -> Any:
+    """Value, slope and curvature of g_j at x_j for each coordinate, as the rows of a matrix."""
+    found = np.empty((3, x.size))
+    for j in range(x.size):
+        found[0, j], found[1, j], found[2, j] = profile(kinds[j], rows[j], x[j])
+    return found

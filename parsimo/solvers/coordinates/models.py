@@ -1,0 +1,188 @@
+"""Quadratic models of f on a working set of coordinates, and what a pass of coordinate descent does to them.
+
+Q(y) = d'(y - x) + (y - x)'H(y - x)/2 + g(y),   H = A' diag(h) A,                                   (11.1)
+
+with x the point the model is made at, d the gradient of f there, A the columns of the working set and h the second
+derivatives of the loss. The models differ in what they keep along with y: the slopes d + H (y - x) where H is at hand,
+the image diag(h) A (y - x) where columns are cheaper. A pass changes both in place.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from parsimo.solvers.coordinates.terms import Compiled, Terms
+
+__all__ = ["ByColumns", "ByGram", "BySparseColumns", "Model", "positive"]
+
+
+class Model(ABC):
+    """Q on the working set.
+
+    Parameters
+    ----------
+    terms : Terms
+        g on the working set.
+    x, d : arrays of shape (k,)
+        The point of the model, and the gradient of f there.
+    curvatures : array of shape (k,)
+        The diagonal of H.
+    """
+
+    def __init__(self, terms: Terms, x: np.ndarray, d: np.ndarray, curvatures: np.ndarray) -> None:
+        self.terms, self.x, self.d = terms, x, d
+        self.curvatures = positive(curvatures)
+
+    def sweep(self, y: np.ndarray, kept: np.ndarray) -> float:
+        """One pass over the working set, in place; the largest L_j |y_j+ - y_j|."""
+        if isinstance(self.terms, Compiled):
+            return self._compiled_sweep(self.terms, y, kept)
+        largest = 0.0
+        for j, L in enumerate(self.curvatures):
+            delta = self.terms.move(j, y[j], self._slope(kept, j), L)
+            if delta != 0:
+                y[j] += delta
+                self._shift(kept, j, delta)
+                largest = max(largest, L * abs(delta))
+        return largest
+
+    def value(self, y: np.ndarray, kept: np.ndarray) -> float:
+        """Q(y), up to a constant."""
+        return self.smooth_value(y, kept) + self.terms.value(y)
+
+    @abstractmethod
+    def kept(self, y: np.ndarray) -> np.ndarray:
+        """What goes along with y."""
+
+    @abstractmethod
+    def smooth_value(self, y: np.ndarray, kept: np.ndarray) -> float:
+        """Q(y) - g(y)."""
+
+    @abstractmethod
+    def slopes(self, kept: np.ndarray) -> np.ndarray:
+        """d + H (y - x)."""
+
+    @abstractmethod
+    def hessian(self, index: np.ndarray) -> np.ndarray:
+        """H of some coordinates of the working set, an array of its own."""
+
+    @abstractmethod
+    def _compiled_sweep(self, terms: Compiled, y: np.ndarray, kept: np.ndarray) -> float: ...
+
+    @abstractmethod
+    def _slope(self, kept: np.ndarray, j: int) -> float: ...
+
+    @abstractmethod
+    def _shift(self, kept: np.ndarray, j: int, delta: float) -> None: ...
+
+
+class ByGram(Model):
+    """Q with H at hand, (k, k): passes keep the slopes, and a coordinate that rests costs its prox alone."""
+
+    def __init__(self, terms: Terms, x: np.ndarray, d: np.ndarray, H: np.ndarray) -> None:
+        super().__init__(terms, x, d, H.diagonal())
+        self.H = H
+
+    def kept(self, y: np.ndarray) -> np.ndarray:
+        return self.d + self.H @ (y - self.x)
+
+    def smooth_value(self, y: np.ndarray, kept: np.ndarray) -> float:
+        return float((y - self.x) @ (self.d + kept)) / 2
+
+    def slopes(self, kept: np.ndarray) -> np.ndarray:
+        return kept
+
+    def hessian(self, index: np.ndarray) -> np.ndarray:
+        return self.H[np.ix_(index, index)]
+
+    def _compiled_sweep(self, terms: Compiled, y: np.ndarray, kept: np.ndarray) -> float:
+        return terms.passes.gram_pass(y, kept, self.H, self.curvatures, terms.twins.kinds, terms.twins.rows)
+
+    def _slope(self, kept: np.ndarray, j: int) -> float:
+        return float(kept[j])
+
+    def _shift(self, kept: np.ndarray, j: int, delta: float) -> None:
+        kept += delta * self.H[j]
+
+
+class ByColumns(Model):
+    """Q through its columns, the rows of a (k, m) array: passes keep the image of y - x, (m,)."""
+
+    def __init__(self, terms: Terms, x: np.ndarray, d: np.ndarray, columns: np.ndarray, h: np.ndarray) -> None:
+        super().__init__(terms, x, d, np.einsum("ji,ji,i->j", columns, columns, h))
+        self.columns, self.h = columns, h
+
+    def kept(self, y: np.ndarray) -> np.ndarray:
+        return self.h * ((y - self.x) @ self.columns)
+
+    def smooth_value(self, y: np.ndarray, kept: np.ndarray) -> float:
+        return _image_value(self.d, y - self.x, self.h, kept)
+
+    def slopes(self, kept: np.ndarray) -> np.ndarray:
+        return self.d + self.columns @ kept
+
+    def hessian(self, index: np.ndarray) -> np.ndarray:
+        part = self.columns[index]
+        return (part * self.h) @ part.T
+
+    def _compiled_sweep(self, terms: Compiled, y: np.ndarray, kept: np.ndarray) -> float:
+        kinds, rows = terms.twins.kinds, terms.twins.rows
+        return terms.passes.dense_pass(y, self.d, kept, self.columns, self.h, self.curvatures, kinds, rows)
+
+    def _slope(self, kept: np.ndarray, j: int) -> float:
+        return float(self.d[j] + self.columns[j] @ kept)
+
+    def _shift(self, kept: np.ndarray, j: int, delta: float) -> None:
+        kept += delta * self.h * self.columns[j]
+
+
+class BySparseColumns(Model):
+    """Q through the columns of an m x k matrix in compressed column format: passes keep the image of y - x, (m,)."""
+
+    def __init__(self, terms: Terms, x: np.ndarray, d: np.ndarray, columns: Any, h: np.ndarray) -> None:
+        super().__init__(terms, x, d, columns.power(2).T @ h)
+        self.columns, self.h = columns, h
+
+    def kept(self, y: np.ndarray) -> np.ndarray:
+        return self.h * (self.columns @ (y - self.x))
+
+    def smooth_value(self, y: np.ndarray, kept: np.ndarray) -> float:
+        return _image_value(self.d, y - self.x, self.h, kept)
+
+    def slopes(self, kept: np.ndarray) -> np.ndarray:
+        return self.d + self.columns.T @ kept
+
+    def hessian(self, index: np.ndarray) -> np.ndarray:
+        part = self.columns[:, index]
+        return (part.T @ part.multiply(self.h[:, None])).toarray()
+
+    def _compiled_sweep(self, terms: Compiled, y: np.ndarray, kept: np.ndarray) -> float:
+        c, kinds, rows = self.columns, terms.twins.kinds, terms.twins.rows
+        indices, ends = c.indices.astype(np.int64, copy=False), c.indptr.astype(np.int64, copy=False)
+        return terms.passes.sparse_pass(y, self.d, kept, c.data, indices, ends, self.h, self.curvatures, kinds, rows)
+
+    def _slope(self, kept: np.ndarray, j: int) -> float:
+        part = slice(self.columns.indptr[j], self.columns.indptr[j + 1])
+        return float(self.d[j] + self.columns.data[part] @ kept[self.columns.indices[part]])
+
+    def _shift(self, kept: np.ndarray, j: int, delta: float) -> None:
+        part = slice(self.columns.indptr[j], self.columns.indptr[j + 1])
+        rows = self.columns.indices[part]
+        kept[rows] += delta * self.columns.data[part] * self.h[rows]
+
+
+def positive(curvatures: np.ndarray) -> np.ndarray:
+    """The curvatures, and where one is 0 the rounding of the largest: f does not bend there, and any long step will do.
+
+    It is an upper bound, so that a step still descends (docs/theory.md, Proposition 11.1).
+    """
+    largest = float(curvatures.max(initial=0.0)) or 1.0
+    return np.where(curvatures > 0, curvatures, np.finfo(float).eps * largest)
+
+
+def _image_value(d: np.ndarray, step: np.ndarray, h: np.ndarray, image: np.ndarray) -> float:
+    """d'step + step'H step / 2, from image = diag(h) A step."""
+    return float(d @ step + np.sum(image * (image / np.where(h > 0, h, 1.0))) / 2)
