@@ -48,6 +48,7 @@ from parsimo.problems import (
     Logistic,
     SoftMinClustering,
     ZeroNormProblem,
+    instances,
     phi,
 )
 from parsimo.solvers import (
@@ -79,6 +80,7 @@ __all__ = [
     "SoftMinClustering",
     "HarmonicClustering",
     "phi",
+    "instances",
     # penalties
     "ZeroNorm",
     "L1",

@@ -1,6 +1,6 @@
 """What is minimized: data terms, the zero-norm problem and its reformulations, the clustering problem."""
 
-from parsimo.problems import phi
+from parsimo.problems import instances, phi
 from parsimo.problems.clustering import ClusteringProblem
 from parsimo.problems.data_terms import LeastSquares, Logistic
 from parsimo.problems.exact_penalty import PenalizedMPEC
@@ -19,5 +19,6 @@ __all__ = [
     "SoftMinClustering",
     "SurrogateProblem",
     "ZeroNormProblem",
+    "instances",
     "phi",
 ]
