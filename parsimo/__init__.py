@@ -9,6 +9,7 @@
 Networks are pruned and quantized by `parsimo.neural`, which needs torch and is imported on its own.
 """
 
+from parsimo import data
 from parsimo.core import (
     Composite,
     Counting,
@@ -126,4 +127,6 @@ __all__ = [
     "certificate",
     "natural_residual",
     "Counting",
+    # tables and images
+    "data",
 ]

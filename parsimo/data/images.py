@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +211,8 @@ def _load_npz(path: Path, seed: int) -> ImageData:
 
 def _fetch(openml_name: str, shape: tuple[int, ...], files: Sequence[str]) -> tuple[Array, Array]:
     """Images and labels from openml.org."""
+    from http.client import HTTPException  # slow to import
+
     datasets = require_module("sklearn.datasets", f"fetching {openml_name} without data_dir")
     try:
         fetched = datasets.fetch_openml(openml_name, version=1, as_frame=False)

@@ -6,13 +6,15 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
 from parsimo.data.files import COMPRESSED, read_bytes, read_npz, require_module
+
+if TYPE_CHECKING:  # scipy.sparse takes long to import, and only sparse tables need it
+    import scipy.sparse
 
 Array = npt.NDArray[Any]
 
@@ -145,6 +147,8 @@ def _read_npz(path: Path) -> tuple[Array | scipy.sparse.csr_array, Array, tuple[
         if arrays[name].dtype.kind not in "biuf":
             raise ValueError(f"{path}: {name} is {arrays[name].dtype}, expected real numbers")
     if is_sparse:
+        import scipy.sparse
+
         data, indices, indptr, shape = (arrays[part] for part in _CSR_PARTS)
         try:
             matrix = scipy.sparse.csr_array((data.astype(np.float64), indices, indptr), shape=tuple(shape))
@@ -160,6 +164,8 @@ def _read_npz(path: Path) -> tuple[Array | scipy.sparse.csr_array, Array, tuple[
 
 
 def _read_libsvm(path: Path) -> tuple[scipy.sparse.csr_array, Array, tuple[str, ...]]:
+    import scipy.sparse
+
     datasets = require_module("sklearn.datasets", "reading libsvm text")
     text = io.BytesIO(read_bytes(path))
     try:
