@@ -64,6 +64,7 @@ from parsimo.solvers import (
     ProximalGradient,
     Rung,
     certify,
+    observers,
     polish,
     solve,
     stopping,
@@ -113,6 +114,7 @@ __all__ = [
     "Linearized",
     "Inexact",
     "stopping",
+    "observers",
     # what is proved about a point, and how to better it
     "certify",
     "polish",

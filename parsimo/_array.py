@@ -16,6 +16,7 @@ from array_api_compat import is_array_api_obj, is_numpy_array, is_torch_array
 
 __all__ = [
     "Array",
+    "all_finite",
     "array_namespace",
     "as_float_array",
     "asarray_like",
@@ -33,13 +34,25 @@ __all__ = [
 Array = Any  # an array of any library that follows the standard; numpy, torch and array-api-strict are tested
 
 
+_NAMESPACES: dict[type, Any] = {}  # of numpy's and torch's arrays, which have one each
+
+
 def array_namespace(*arrays: Array) -> Any:
     """The array-API namespace that the arrays share; Python scalars are ignored."""
-    return _namespace(*(a for a in arrays if is_array_api_obj(a)))
+    if len(arrays) == 1:
+        known = _NAMESPACES.get(type(arrays[0]))
+        if known is not None:
+            return known
+    found = _namespace(*(a for a in arrays if is_array_api_obj(a)))
+    if is_numpy_array(arrays[0]) or is_torch_array(arrays[0]):
+        _NAMESPACES[type(arrays[0])] = found
+    return found
 
 
 def asarray_like(value: Any, like: Array) -> Array:
     """`value` as an array of `like`'s library, dtype and device; a 0-d array for a number."""
+    if type(like) is np.ndarray and isinstance(value, float | np.ndarray):
+        return np.asarray(value, dtype=like.dtype)
     xp = array_namespace(like)
     if is_array_api_obj(value) and array_namespace(value) is not xp:
         value = to_numpy(value)
@@ -58,6 +71,8 @@ def as_float_array(value: Any, name: str, keep_graph: bool = False) -> Array:
     TypeError
         If `value` is complex, or not numeric at all.
     """
+    if type(value) is np.ndarray and value.dtype.kind == "f":
+        return value
     array: Array = value if is_array_api_obj(value) else np.asarray(value)
     if is_torch_array(array) and array.requires_grad and not keep_graph:
         array = array.detach()
@@ -97,13 +112,23 @@ def to_numpy(array: Array) -> np.ndarray:
 
 def inner(x: Array, y: Array) -> float:
     """Euclidean inner product of two arrays of one shape."""
-    xp = array_namespace(x, y)
-    return to_float(xp.sum(x * y)) if x.ndim != 1 else to_float(xp.vecdot(x, y))
+    if x.ndim != 1:
+        xp = array_namespace(x, y)
+        x, y = xp.reshape(x, (-1,)), xp.reshape(y, (-1,))
+    return to_float(x @ y)
 
 
 def norm(x: Array) -> float:
     """Euclidean norm over all entries."""
     return math.sqrt(inner(x, x))
+
+
+def all_finite(x: Array) -> bool:
+    """Whether no entry is NaN or infinite."""
+    if math.isfinite(norm(x)):  # one pass, without an array of bits
+        return True
+    xp = array_namespace(x)
+    return bool(xp.all(xp.isfinite(x)))
 
 
 def segment_sum(values: Array, segments: Array, count: int) -> Array:

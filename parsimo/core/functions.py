@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from parsimo._array import Array, array_namespace, norm
+from parsimo._array import Array, all_finite, norm
 
 __all__ = ["Certifiable", "Counting", "Proximable", "Smooth", "Traits", "Zero"]
 
@@ -173,11 +173,11 @@ class Counting:
             self.calls["gradients"] += 1
             self._value, gradient = self.f.value_and_grad(x)
             self._gradient = self._checked(gradient)
+            return self._value, self._gradient
         return self.value(x), self.grad(x)
 
     def _checked(self, gradient: Array) -> Array:
-        xp = array_namespace(gradient)
-        if not bool(xp.all(xp.isfinite(gradient))):
+        if not all_finite(gradient):
             raise FloatingPointError(f"the gradient of {self.f!r} has NaN or infinite entries at this point")
         return gradient
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from parsimo._array import Array, array_namespace, norm
+from parsimo._array import Array, all_finite, array_namespace, norm
 from parsimo.core.functions import Certifiable, Smooth
 from parsimo.core.validation import check_vector
 
@@ -120,8 +120,7 @@ def certificate(problem: Problem, x: Array, u: Any = None) -> float:
     not finite: on the end of a box even an infinite one would pass.
     """
     u, grad = problem.auxiliary(x, u), problem.f.grad(x)
-    xp = array_namespace(grad)
-    return problem.given(u).subdiff_distance(x, grad) if bool(xp.all(xp.isfinite(grad))) else math.nan
+    return problem.given(u).subdiff_distance(x, grad) if all_finite(grad) else math.nan
 
 
 def natural_residual(problem: Problem, x: Array, step_size: float, u: Any = None) -> float:

@@ -23,52 +23,76 @@ class Status(Enum):
     DIVERGED = "the objective grows without bound; raise sigma, lower the step, or bound the problem"
     NONFINITE = "a NaN or an infinity appeared; the best finite point is returned; lower the step or check the data"
     INTERRUPTED = "stopped from the keyboard; the best point so far is returned"
+    STOPPED = "an observer asked for the end of the run; the last point is returned, with its own certificate"
 
     @property
     def cut_short(self) -> bool:
-        """Whether the run was ended by something it did not ask for, so that nothing should follow it."""
-        return self in (Status.NONFINITE, Status.INTERRUPTED, Status.DIVERGED)
+        """Whether something other than the stopping rule ended the run, so that nothing should follow it."""
+        return self in (Status.NONFINITE, Status.INTERRUPTED, Status.DIVERGED, Status.STOPPED)
 
 
 class NotConvergedError(RuntimeError):
     """Raised by `Result.require` where the run did not converge."""
 
 
+_PENDING = 1024  # rows that are kept as they came before they are sorted into columns
+
+
 class History(Mapping[str, list[float]]):
     """Columns of numbers, one row an iteration; a figure that was not evaluated is NaN.
 
     Columns: `iteration`, `objective`, `certificate`, `support`, `seconds` (time in the solver: the clock stops
-    while objective and certificate are evaluated), `values`, `gradients`, `proxes` (oracle calls of f), and what
-    the solver and the problem add, such as `merit`, `primal`, `dual`, `step_size`, `surrogate gap`.
+    while objective and certificate are evaluated and observers look on), `values`, `gradients`, `proxes` (oracle calls
+    of f), and what the solver, the problem and observers add, such as `merit`, `primal`, `dual`, `step_size`,
+    `surrogate gap`.
     """
 
     def __init__(self) -> None:
         self._columns: dict[str, list[float]] = {}
+        self._pending: list[dict[str, float]] = []
         self._rows = 0
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add one iteration; a column met for the first time is filled with NaN above."""
-        for name in row:  # in the order given, so that tables come out alike from run to run
-            self._columns.setdefault(name, [math.nan] * self._rows)
-        for name, column in self._columns.items():
-            column.append(float(row.get(name, math.nan)))
+        self._pending.append(dict(row))
         self._rows += 1
+        if len(self._pending) == _PENDING:
+            self._sort()
 
     def extend_last_row(self, extra: Mapping[str, float]) -> None:
         """Add figures to the last row."""
+        if self._pending:
+            self._pending[-1].update(extra)
+            return
         for name, value in extra.items():
             self._columns.setdefault(name, [math.nan] * self._rows)[-1] = float(value)
 
+    def row(self, number: int) -> dict[str, float]:
+        """The figures of one iteration, by the number of its row; -1 is the last."""
+        return {name: column[number] for name, column in self._sort().items()}
+
+    def _sort(self) -> dict[str, list[float]]:
+        """The columns, with all rows in them."""
+        if self._pending:
+            filled, rows = self._rows - len(self._pending), self._pending
+            self._pending = []
+            for name in dict.fromkeys(name for row in rows for name in row):  # in the order given, from run to run
+                self._columns.setdefault(name, [math.nan] * filled)
+            for name, column in self._columns.items():
+                column.extend([float(row.get(name, math.nan)) for row in rows])
+        return self._columns
+
     def __getitem__(self, name: str) -> list[float]:
-        if name not in self._columns:
-            raise KeyError(f"no column {name!r}; there are {', '.join(self._columns)}")
-        return self._columns[name]
+        columns = self._sort()
+        if name not in columns:
+            raise KeyError(f"no column {name!r}; there are {', '.join(columns)}")
+        return columns[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
+        return iter(self._sort())
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._sort())
 
     @property
     def rows(self) -> int:
@@ -87,7 +111,7 @@ class History(Mapping[str, list[float]]):
             import pandas as pd
         except ImportError as error:
             raise ImportError('History.to_dataframe needs pandas: pip install "parsimo[dataframe]"') from error
-        return pd.DataFrame(self._columns)
+        return pd.DataFrame(self._sort())
 
     def plot(self, path: str | None = None) -> Any:
         """Objective, certificate and support size against the iteration, as a matplotlib figure.
@@ -107,7 +131,7 @@ class History(Mapping[str, list[float]]):
         return plot_history(self, path)
 
     def __repr__(self) -> str:
-        return f"History({self._rows} rows: {', '.join(self._columns)})"
+        return f"History({self._rows} rows: {', '.join(self._sort())})"
 
 
 @dataclass(frozen=True, eq=False)

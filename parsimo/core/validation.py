@@ -108,8 +108,9 @@ def check_step(v: Any, step_size: Any, owner: str) -> Array:
     positive = (step_size > 0) & (step_size < math.inf)
     if not (positive if isinstance(positive, bool) else bool(array_namespace(positive).all(positive))):
         raise ValueError(f"{owner}: step_size must be > 0 and finite, got {step_size}")
-    v = as_float_array(v, f"{owner}: v", keep_graph=True)
-    _check_fits(step_size, v, f"{owner}: step_size", "v")
+    v = as_float_array(v, owner + ": v", keep_graph=True)
+    if not isinstance(step_size, float):
+        _check_fits(step_size, v, owner + ": step_size", "v")
     return v
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.validation import check_nonnegative, check_number, check_positive, check_step
-from parsimo.penalties.separable import Separable
+from parsimo.penalties.separable import Separable, by_blocks
 
 __all__ = ["EvenPenalty", "FlatPenalty"]
 
@@ -39,6 +39,8 @@ class EvenPenalty(Separable):
     `_stationary(v, tau)` (numbers among which every minimizer lies, for the scalar `prox_set`).
     """
 
+    per_coordinate = ("weight",)
+
     weight: float | Array
 
     def __post_init__(self) -> None:
@@ -59,6 +61,7 @@ class EvenPenalty(Separable):
         right = xp.where(x > 0, outwards, xp.where(x < 0, -inwards, at_zero))
         return left, right
 
+    @by_blocks
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size), the sparser point at a tie.
 
@@ -77,8 +80,7 @@ class EvenPenalty(Separable):
         v = check_step(v, step_size, f"{type(self).__name__}.prox")
         xp = array_namespace(v)
         tau = asarray_like(step_size, v) * self._parameter("weight", v)
-        shrunk = self._shrink(xp.abs(v), tau)
-        return xp.where(v < 0, -shrunk, shrunk) + 0.0  # + 0.0 turns -0.0 into 0.0
+        return xp.copysign(self._shrink(xp.abs(v), tau), v) + 0.0  # + 0.0 turns -0.0 into 0.0
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:
         """All minimizers of weight h(|x|) + (x - v)^2 / (2 step_size) for one number v, in rising order.

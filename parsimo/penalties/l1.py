@@ -61,5 +61,4 @@ class L1(EvenPenalty):
 
 def soft_threshold(v: Array, tau: Array) -> Array:
     """argmin over x >= 0 of tau x + (x - v)^2 / 2, for v >= 0."""
-    xp = array_namespace(v)
-    return xp.maximum(v - tau, xp.zeros_like(v))
+    return array_namespace(v).maximum(v - tau, 0.0)

@@ -1,6 +1,6 @@
 """Solvers: frozen hyperparameters and a pure step each; one loop for all of them."""
 
-from parsimo.solvers import stopping
+from parsimo.solvers import observers, stopping
 from parsimo.solvers.alternating import AlternatingMinimization
 from parsimo.solvers.coordinate_descent import CoordinateDescent
 from parsimo.solvers.ladder import Ladder, Reading, Rung
@@ -28,6 +28,7 @@ __all__ = [
     "Reading",
     "Rung",
     "certify",
+    "observers",
     "polish",
     "run",
     "solve",

@@ -5,23 +5,27 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from parsimo._array import Array, inner
+from parsimo._array import Array, all_finite
 from parsimo.core.functions import Counting
 from parsimo.core.problem import Problem, certificate, count_nonzero, starting_point
 from parsimo.core.result import History, Result, Status
+from parsimo.solvers.observers import Table
 from parsimo.solvers.stopping import Report, Stop, default_stop
 
 __all__ = ["Observer", "Solver", "run", "solve"]
 
-Observer = Callable[[Report], Mapping[str, float] | None]
-"""Called after each iteration; what it returns becomes columns of the history."""
+Observer = Callable[[Report], "Mapping[str, float] | bool | None"]
+"""Called after each iteration, outside the solver's clock.
+
+A mapping that it returns becomes columns of the history; True ends the run with the status STOPPED. An observer that
+has a method `finish(result)` is called once more, with the result.
+"""
 
 
 class State(Protocol):
@@ -60,8 +64,9 @@ def solve(
     solver: Any,
     x0: Array | None = None,
     stop: Stop | None = None,
-    observe: Iterable[Observer] = (),
+    observe: Observer | Iterable[Observer] = (),
     every: int = 1,
+    verbose: bool = False,
 ) -> Result:
     """Minimize a problem.
 
@@ -70,15 +75,18 @@ def solve(
     problem : Problem
         `Composite`, `ZeroNormProblem`, a penalized MPEC, a surrogate, or `ClusteringProblem`.
     solver : Solver
-        `ProximalGradient`, `ProximalADMM` or `AlternatingMinimization`.
+        Such as `ProximalGradient()` or `ProximalADMM()`; `solvers.REGISTRY` names all.
     x0 : array, optional
         Start; zero by default where f knows its shape. Left untouched.
     stop : Stop, optional
         By default certificate <= 1e-8 (looser for float32), at most 10,000 iterations, or stalled, or diverged.
     observe : Observer or iterable of Observer
-        Called with a `Report` after each iteration.
+        Called with a `Report` after each iteration. What one returns becomes columns of the history; True ends the run.
     every : int
-        Evaluate objective, certificate and merit at every so many iterations only; rules that look at them wait.
+        Evaluate objective, certificate, merit and support at every so many iterations only; rules that look at them
+        wait. Each of the others costs little more than the solver's step.
+    verbose : bool
+        Print a table as the run goes on: `observe=observers.Table()`.
 
     Returns
     -------
@@ -88,7 +96,7 @@ def solve(
     Raises
     ------
     TypeError, ValueError
-        If problem, solver and x0 do not fit together.
+        If problem, solver and x0 do not fit together, or another argument is not of its kind.
     FloatingPointError
         If the gradient at the start has NaN or infinite entries and the solver needs it to begin.
     KeyboardInterrupt
@@ -110,11 +118,20 @@ def solve(
         raise TypeError(f"solve: {problem!r} must be a dataclass, so that calls of its f can be counted")
     if stop is not None and not callable(stop):
         raise TypeError(f"solve: stop must be a rule such as stopping.max_iterations(100), got {stop!r}")
-    if callable(observe):
-        observe = (observe,)
-    if every < 1:
-        raise ValueError(f"solve: every must be at least 1, got {every}")
-    return run(solver, problem, x0, stop=stop or default_stop(), observe=observe, every=every)
+    if not isinstance(every, int | np.integer) or every < 1:
+        raise ValueError(f"solve: every must be an integer >= 1, got {every!r}")
+    if not isinstance(verbose, bool):
+        raise TypeError(f"solve: verbose must be True or False, got {verbose!r}; for other tables pass observe=Table()")
+    observers = _observers(observe) + ((Table(),) if verbose else ())
+    return run(solver, problem, x0, stop=stop or default_stop(), observe=observers, every=every)
+
+
+def _observers(observe: Any) -> tuple[Observer, ...]:
+    observers = (observe,) if callable(observe) else tuple(observe)
+    for observer in observers:
+        if not callable(observer) or isinstance(observer, type):
+            raise TypeError(f"solve: observe holds {observer!r}, which cannot be called; pass a function of a Report")
+    return observers
 
 
 def run(
@@ -131,56 +148,64 @@ def run(
     observers = tuple(observe)
     oracle = Counting(problem.f)
     counted = replace(problem, f=oracle)
-    history = History()
-    status, k, best = Status.INTERRUPTED, 0, _Best()
+    history, best = History(), _Best()
     comparable = getattr(solver, "comparable_objectives", True)  # along a continuation they are not
-    # Overflow and NaN become a status, not a warning: the loop looks for them after every step.
+    status, k = Status.INTERRUPTED, 0
+    # Overflow and NaN become a status, not a warning: the loop looks for them.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         state = solver.init(counted, starting_point(problem, x0))
+        watch.started()
         try:
             for k in itertools.count():
-                evaluate = k % every == 0 and _is_finite(state.point)
-                with watch.paused():
-                    row = _row(solver, _current(problem, state), state, evaluate)
+                row = {"objective": math.nan, "certificate": math.nan, "support": math.nan} | solver.measures(state)
+                evaluate = k % every == 0
+                # Between evaluations a residual that is finite stands for a point that is: a look at it costs a pass.
+                finite = (math.isfinite(row["residual"]) and not evaluate) or all_finite(state.point)
+                if evaluate and finite:
+                    row |= _evaluation(solver, _current(problem, state), state, row["support"])
                 row |= {"iteration": k, "seconds": watch.seconds, **oracle.calls}
                 history.append(row)
-                report = Report(
-                    iteration=k,
-                    x=state.point,
-                    certificate=row["certificate"],
-                    residual=row["residual"],
-                    objective=row["objective"],
-                    seconds=watch.wall_seconds,
-                    history=history,
-                    state=state,
-                )
+                objective, proved = row["objective"], row["certificate"]
+                now = watch.wall_seconds
+                ahead = watch.ahead(evaluated=(k + 1) % every == 0)
+                report = Report(k, state.point, proved, row["residual"], objective, now, history, state, ahead)
+                asked_to_stop = False
                 for observer in observers:
-                    history.extend_last_row(observer(report) or {})
-                proven = report.objective > -math.inf and not math.isnan(report.certificate)
-                if not _is_finite(state.point) or (evaluate and not proven):
+                    answer = observer(report)
+                    if answer is True:
+                        asked_to_stop = True
+                    elif answer:
+                        history.extend_last_row(answer)
+                if not finite or (evaluate and not (objective > -math.inf and not math.isnan(proved))):
                     status = Status.NONFINITE
                     break
-                best.offer(report.objective if comparable else math.nan, state)
+                best.offer(objective if comparable else math.nan, state, _current(problem, state))
+                if observers:  # their time has passed too
+                    report = report._replace(seconds=watch.wall_seconds)
                 reached = stop(report)
+                if reached is None and asked_to_stop:
+                    reached = Status.STOPPED
                 if reached is not None:
                     if not isinstance(reached, Status):
                         raise TypeError(f"solve: stop must return a Status or None, got {reached!r}")
-                    status = reached
+                    status = reached if evaluate or all_finite(state.point) else Status.NONFINITE
                     break
+                watch.looked(evaluate)
                 try:
                     state = solver.step(counted, state)
                 except FloatingPointError:
                     status = Status.NONFINITE
                     break
+                watch.stepped()
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
-            if comparable and _is_finite(state.point):  # the last state may not have been offered yet
-                best.offer(problem.value(state.point, state.u), state)
-        if status in (Status.INTERRUPTED, Status.NONFINITE, Status.DIVERGED):
-            state = best.state or state
-        problem = _current(problem, state)
-        x, u = state.point, problem.auxiliary(state.point, state.u)
-        return Result(
+            if comparable and all_finite(state.point):  # the last state may not have been offered yet
+                best.offer(problem.value(state.point, state.u), state, problem)
+        x, u, problem = state.point, state.u, _current(problem, state)
+        if status in (Status.INTERRUPTED, Status.NONFINITE, Status.DIVERGED) and best.problem is not None:
+            x, u, problem = best.x, best.u, best.problem
+        u = problem.auxiliary(x, u)
+        result = Result(
             x=x,
             status=status,
             certificate=certificate(problem, x, u),
@@ -194,6 +219,10 @@ def run(
             figures=problem.describe(x, u),
             notes=(*problem.notes, *solver.notes(state)),
         )
+    for observer in observers:
+        if hasattr(observer, "finish"):
+            observer.finish(result)
+    return result
 
 
 def _current(problem: Any, state: Any) -> Any:
@@ -202,58 +231,68 @@ def _current(problem: Any, state: Any) -> Any:
     return problem if followed is None else replace(followed, f=problem.f)
 
 
-def _row(solver: Solver, problem: Problem, state: State, evaluate: bool) -> dict[str, float]:
-    """The figures of one iteration; with `evaluate` false, only those that cost nothing."""
+def _evaluation(solver: Solver, problem: Problem, state: State, support: float) -> dict[str, float]:
+    """The figures of a state that cost an evaluation of f, or a pass over its point; `support` NaN is counted."""
     x, u = state.point, state.u
-    unknown = {"objective": math.nan, "certificate": math.nan, "support": float(count_nonzero(x))}
-    row: dict[str, float] = unknown | solver.measures(state)
-    if evaluate:
-        figures = problem.describe(x, u)
-        row |= {
-            "objective": problem.value(x, u),
-            "certificate": certificate(problem, x, u),
-            "merit": solver.merit(problem, state),
-        }
-        row |= {n: float(v) for n, v in figures.items() if isinstance(v, float | int) and n != "|x|_0"}
-    return row
-
-
-def _is_finite(x: Array) -> bool:
-    return math.isfinite(inner(x, x))
+    row = {
+        "objective": problem.value(x, u),
+        "certificate": certificate(problem, x, u),
+        "support": float(count_nonzero(x)) if math.isnan(support) else support,
+        "merit": solver.merit(problem, state),
+    }
+    figures = problem.describe(x, u)
+    return row | {n: float(v) for n, v in figures.items() if isinstance(v, float | int) and n != "|x|_0"}
 
 
 class _Best:
-    """The state of the lowest objective met so far; the first one until an objective is known."""
+    """The point of the lowest objective met so far; the first one until an objective is known."""
 
     def __init__(self) -> None:
-        self.state: Any = None
+        self.x: Array = None
+        self.u: Any = None
+        self.problem: Any = None
         self._objective = math.inf
 
-    def offer(self, objective: float, state: Any) -> None:
-        if self.state is None or objective < self._objective or (math.isnan(objective) and self._objective == math.inf):
-            self.state = state
-            self._objective = math.inf if math.isnan(objective) else objective
+    def offer(self, objective: float, state: State, problem: Any) -> None:
+        unknown = math.isnan(objective)
+        if self.problem is None or objective < self._objective or (unknown and self._objective == math.inf):
+            self.x, self.u, self.problem = state.point, state.u, problem
+            self._objective = math.inf if unknown else objective
 
 
 class _Stopwatch:
-    """Wall time since the start, and the part of it spent outside `paused` blocks."""
+    """Wall time since the start, the part of it spent in the solver, and a forecast of what comes."""
 
     def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._paused = 0.0
+        self._start = self._lap = time.perf_counter()
+        self.seconds = 0.0
+        """In `init` and `step` of the solver."""
+        self._steps = (0.0, 0.0, 0.0)  # the last three
+        self._looks = {True: 0.0, False: 0.0}  # the last with an evaluation, and the last without
 
     @property
     def wall_seconds(self) -> float:
         return time.perf_counter() - self._start
 
-    @property
-    def seconds(self) -> float:
-        return self.wall_seconds - self._paused
+    def started(self) -> None:
+        """The first state is there."""
+        self.seconds = self._lap_ended()
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._paused += time.perf_counter() - begin
+    def stepped(self) -> None:
+        """A step was taken."""
+        length = self._lap_ended()
+        self.seconds += length
+        self._steps = (*self._steps[1:], length)
+
+    def looked(self, evaluated: bool) -> None:
+        """The loop and its observers have looked at a state, and may have evaluated it."""
+        self._looks[evaluated] = self._lap_ended()
+
+    def ahead(self, evaluated: bool) -> float:
+        """What one more step, a look at it and the evaluation of the result would take, by the longest of late."""
+        return max(self._steps) + self._looks[evaluated] + self._looks[True]
+
+    def _lap_ended(self) -> float:
+        now = time.perf_counter()
+        length, self._lap = now - self._lap, now
+        return length

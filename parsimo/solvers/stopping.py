@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from parsimo._array import Array, array_namespace
 from parsimo.core.result import History, Status
@@ -30,8 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What is known after an iteration; the last row of `history` is this iteration's."""
 
     iteration: int
@@ -45,11 +43,13 @@ class Report:
     objective: float
     """Its objective, NaN where it was not evaluated."""
     seconds: float
-    """Wall time since the start."""
+    """Wall time since the start, observers and evaluations included."""
     history: History
     """All rows so far."""
-    state: Any = field(default=None, repr=False)
+    state: Any = None
     """The solver's state."""
+    ahead: float = 0.0
+    """Seconds that one more iteration and the evaluation of the result would take, by those before."""
 
 
 Stop = Callable[[Report], Status | None]
@@ -59,7 +59,11 @@ def first_of(*rules: Stop) -> Stop:
     """Stop as soon as one of the rules does, with its status; earlier rules take precedence."""
 
     def rule(report: Report) -> Status | None:
-        return next((status for r in rules if (status := r(report)) is not None), None)
+        for each in rules:
+            status = each(report)
+            if status is not None:
+                return status
+        return None
 
     return rule
 
@@ -94,6 +98,8 @@ def certificate_below(absolute: float = 1e-8, relative: float | None = None) -> 
         check_number(relative, "certificate_below: relative")
 
     def rule(report: Report) -> Status | None:
+        if math.isnan(report.certificate):  # not evaluated
+            return None
         share = _rounding_share(report.x) if relative is None else relative
         starting_sizes = (report.history["certificate"][0], *report.history["residual"][:2])
         # a start outside the domain has an infinite certificate, which must not loosen the tolerance
@@ -112,9 +118,13 @@ def max_iterations(limit: int) -> Stop:
 
 
 def time_limit(seconds: float) -> Stop:
-    """TIME_LIMIT after so many seconds of wall time, looked at between steps."""
+    """TIME_LIMIT before the first iteration that would end later than so many seconds after the start.
+
+    Wall time counts, with evaluations, observers and the evaluation of the result. How long an iteration will take is
+    judged by the longest of the last three: a run keeps the limit unless one takes longer than those before it.
+    """
     check_number(seconds, "time_limit: seconds")
-    return lambda report: Status.TIME_LIMIT if report.seconds >= seconds else None
+    return lambda report: Status.TIME_LIMIT if report.seconds + report.ahead >= seconds else None
 
 
 def stalled(window: int = 1000) -> Stop:
@@ -142,6 +152,8 @@ def diverged(growth: float = 1e10) -> Stop:
     check_number(growth, "diverged: growth", positive=True)
 
     def rule(report: Report) -> Status | None:
+        if math.isnan(report.objective):  # not evaluated
+            return None
         first = report.history["objective"][0]
         runaway = report.objective - first > growth * (1 + abs(first))
         return Status.DIVERGED if math.isfinite(first) and runaway else None

@@ -205,7 +205,7 @@ class SolverTrial:
         self.demand(not (settled or still), f"{said}, and natural residual {moves!r}: this is convergence")
         if status in (Status.DIVERGED, Status.NONFINITE):
             self.demand(_blew_up(history), f"{said}, but the history has no objective that is infinite or large")
-        if status in (Status.INTERRUPTED, Status.TIME_LIMIT):
+        if status in (Status.INTERRUPTED, Status.TIME_LIMIT, Status.STOPPED):
             self.demand(False, f"{said}; the rule of this run says no such thing")
 
     def _settled(self, result: Any) -> None:

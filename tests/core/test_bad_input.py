@@ -51,7 +51,15 @@ class NoGradient:
         (lambda: solve(problem=mpec()), TypeError, r"MPEC is not a problem.*penalize\(\) or eliminate\(\)"),
         (lambda: solve(problem=ps.ZeroNormProblem), TypeError, "ZeroNormProblem is a class; pass an object of it"),
         (lambda: solve(problem=NotADataclass()), TypeError, "must be a dataclass, so that"),
-        (lambda: solve(every=0), ValueError, "every must be at least 1, got 0"),
+        (lambda: solve(every=0), ValueError, "every must be an integer >= 1, got 0"),
+        (lambda: solve(every=2.5), ValueError, "every must be an integer >= 1, got 2.5"),
+        (lambda: solve(verbose=2), TypeError, "verbose must be True or False, got 2; for other tables"),
+        (lambda: solve(observe=[3]), TypeError, "observe holds 3, which cannot be called; pass a function"),
+        (
+            lambda: solve(observe=[ps.observers.Table]),
+            TypeError,
+            "observe holds <class .*Table.* cannot be called",
+        ),
     ],
 )
 def test_misuse_is_refused(make: Any, error: type[Exception], match: str):

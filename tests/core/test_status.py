@@ -119,14 +119,14 @@ def test_time_limit(monkeypatch: pytest.MonkeyPatch):
     ticks = itertools.count()
     clock = SimpleNamespace(perf_counter=lambda: float(next(ticks)))
     monkeypatch.setattr(sys.modules["parsimo.solvers.loop"], "time", clock)
-    stop = stopping.first_of(stopping.certificate_below(), stopping.time_limit(30.0))
+    stop = stopping.first_of(stopping.certificate_below(), stopping.time_limit(100.0))
     result = ps.solve(lasso(), SMALL, stop=stop)
     assert result.status is ps.Status.TIME_LIMIT
-    assert 0 < result.iterations < 30
-    assert result.seconds >= 30.0
+    assert 0 < result.iterations < 100
+    assert 95.0 <= result.seconds <= 100.0
     solver_seconds = result.history["seconds"]
     assert solver_seconds == sorted(solver_seconds)
-    assert solver_seconds[-1] < 30.0  # evaluation is not the solver's time
+    assert solver_seconds[-1] < 50.0  # evaluation is not the solver's time
 
 
 def test_stalled_where_rounding_is_above_the_tolerance():
