@@ -1,0 +1,70 @@
+"""parsimo's own solvers. Each solve builds its data term anew: constants and factorizations are inside the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import parsimo as ps
+from benchmarks.speed.cases import Case
+from benchmarks.speed.contestants import Contestant
+
+_MAX_ITERATIONS = 1_000_000
+
+
+def coordinate_descent(case: Case) -> Contestant:
+    """Working sets, compiled."""
+    return _single(case, lambda: ps.CoordinateDescent())
+
+
+def proximal_gradient(case: Case) -> Contestant:
+    """Accelerated where the problem is convex."""
+    return _single(case, lambda: ps.ProximalGradient(accelerate=case.penalty == "l1"))
+
+
+def proximal_admm(case: Case) -> Contestant:
+    """P-ADMM with its defaults."""
+    return _single(case, lambda: ps.ProximalADMM())
+
+
+def path(case: Case) -> Contestant:
+    """Coordinate descent from weight to weight, each from the point before."""
+
+    def at(tolerance: float) -> Callable[[], np.ndarray]:
+        def solve() -> np.ndarray:
+            f, x, points = case.data_term(), None, []
+            for parameter in case.parameters:
+                problem = ps.Composite(f, case.regularizer(parameter))
+                x = ps.solve(problem, ps.CoordinateDescent(), x, stop=_stop(case, tolerance)).x
+                points.append(x)
+            return np.stack(points)
+
+        return solve
+
+    return Contestant(at, _objective(case))
+
+
+def _single(case: Case, solver: Callable[[], Any]) -> Contestant:
+    (parameter,) = case.parameters
+
+    def at(tolerance: float) -> Callable[[], np.ndarray]:
+        def solve() -> np.ndarray:
+            problem = ps.Composite(case.data_term(), case.regularizer(parameter))
+            return ps.solve(problem, solver(), stop=_stop(case, tolerance)).x[None, :]
+
+        return solve
+
+    return Contestant(at, _objective(case))
+
+
+def _stop(case: Case, tolerance: float) -> ps.stopping.Stop:
+    absolute = tolerance * float(np.linalg.norm(case.slopes_at_zero))
+    return ps.stopping.first_of(
+        ps.stopping.certificate_below(absolute=absolute, relative=0.0), ps.stopping.max_iterations(_MAX_ITERATIONS)
+    )
+
+
+def _objective(case: Case) -> Callable[[np.ndarray, int], float]:
+    return lambda x, k: case.problems[k].value(x)
