@@ -1,12 +1,12 @@
 # make demo   the main job on the embedded data set: train, prune, quantize; writes ./demo
 # make test   lint, types, import rules, then the test suite
 # make mutation   how many planted errors the tests see: hours, resumes where it stopped, results by `mutmut results`
+# make peers   an environment of its own with the libraries that benchmarks/speed races parsimo against
+# make bench   the races of docs/benchmarks.md; BENCH='--case lasso --seed 1' chooses; goes on where it was stopped
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PEERS  ?= .venv-peers
-# make peers   an environment of its own with the libraries that benchmarks/speed races parsimo against
-# make bench   the races of docs/benchmarks.md; BENCH='--case lasso --seed 1' chooses; goes on where it was stopped
 # Small networks run fastest with one thread a process.
 export OMP_NUM_THREADS := 1
 
@@ -46,7 +46,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 $(PEERS)/.ready: benchmarks/speed/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/speed/requirements.txt -e .[fast]
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/speed/requirements.txt -e ".[fast]"
 	touch $@
 
 clean:

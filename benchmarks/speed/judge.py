@@ -27,11 +27,11 @@ class Verdict:
 
     certificate: float
     """The largest of dist(0, grad f(x) + subdifferential of g at x) / |grad f(0)|."""
-    objectives: tuple[float, ...]
+    objectives: list[float]
     """f(x) + g(x) of each problem."""
-    nonzeros: tuple[int, ...]
+    nonzeros: list[int]
     """|x|_0 of each."""
-    f1: tuple[float, ...]
+    f1: list[float]
     """Harmonic mean of precision and recall of each support."""
 
     @property
@@ -57,9 +57,9 @@ def judge(case: Case, answer: np.ndarray) -> Verdict:
     worst = math.nan if any(map(math.isnan, certificates)) else max(certificates)
     return Verdict(
         certificate=float(worst / np.linalg.norm(case.slopes_at_zero)),
-        objectives=tuple(float(problem.value(x)) for problem, x in points),
-        nonzeros=tuple(int(np.count_nonzero(x)) for _, x in points),
-        f1=tuple(_f1(x != 0, case.truth != 0) for _, x in points),
+        objectives=[float(problem.value(x)) for problem, x in points],
+        nonzeros=[int(np.count_nonzero(x)) for _, x in points],
+        f1=[_f1(x != 0, case.truth != 0) for _, x in points],
     )
 
 
