@@ -1,4 +1,4 @@
-"""The command line: parsimo demo, prune, quantize, solve, check."""
+"""The command line: parsimo demo, prune, quantize, solve, check, study."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ try:
 except ImportError as error:
     raise ImportError('the command line needs typer and rich: pip install "parsimo[all]"') from error
 
-from parsimo.cli import checks, networks, tables
+from parsimo.cli import checks, networks, studies, tables
 
 __all__ = ["app", "main"]
 
@@ -22,6 +22,7 @@ app.command()(networks.prune)
 app.command()(networks.quantize)
 app.command()(tables.solve)
 app.command("check")(checks.check_command)
+app.command("study")(studies.study_command)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ import typer
 import parsimo as ps
 from parsimo.cli.console import console, one_line_errors, progress, show_table, write_report
 from parsimo.core.files import replace_when_written
-from parsimo.data import Table, load_table
+from parsimo.data import Scaled, Table, load_table
 from parsimo.problems.surrogate import surrogate_gap
 
 __all__ = ["solve"]
@@ -34,32 +33,6 @@ _PHI: dict[str, Callable[[], ps.phi.Phi]] = {
     "lq": ps.phi.lq,
 }
 _SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Scaled:
-    """A table in the scale it is solved in: columns centered (where dense) and of root mean square 1."""
-
-    matrix: Any
-    center: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(cls, table: Table) -> Scaled:
-        """A constant column keeps the scale 1, and gets the coefficient 0 once it is centered."""
-        import scipy.sparse as sp
-
-        matrix: Any = table.matrix
-        rows = matrix.shape[0]
-        if sp.issparse(matrix):  # centering would fill it
-            scale = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).reshape(-1) / rows)
-            scale = np.where(scale > 0, scale, 1.0)
-            return cls((matrix @ sp.diags_array(1 / scale)).tocsr(), np.zeros(matrix.shape[1]), scale)
-        center = matrix.mean(axis=0)
-        centered = matrix - center
-        scale = np.sqrt((centered**2).mean(axis=0))
-        scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(center)), scale, 1.0)
-        return cls(centered / scale, center, scale)
 
 
 def solve(

@@ -23,7 +23,20 @@ PACKAGE = Path(ps.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TEXTS = sorted(p for p in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if p.is_file())
-HEAVY = ("torch", "cvxpy", "matplotlib", "pandas", "sklearn", "scipy", "typer", "rich", "safetensors", "numba")
+HEAVY = (
+    "torch",
+    "cvxpy",
+    "matplotlib",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "typer",
+    "rich",
+    "safetensors",
+    "numba",
+    "joblib",
+    "plotly",
+)
 
 
 def test_there_is_something_to_look_at():
@@ -64,14 +77,14 @@ def unsafe_names(tree: ast.AST) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
-            found += [
-                n for n in names if n.split(".")[0] in ("pickle", "cPickle", "dill", "joblib", "marshal", "shelve")
-            ]
+            found += [n for n in names if n.split(".")[0] in ("pickle", "cPickle", "dill", "marshal", "shelve")]
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             allows = any(k.arg == "allow_pickle" and ast.unparse(k.value) != "False" for k in node.keywords)
-            if name in ("eval", "exec", "torch.load", "os.system") or allows:
+            if name in ("eval", "exec", "torch.load", "joblib.load", "os.system") or allows:
                 found.append(name)
+        if isinstance(node, ast.ImportFrom) and node.module == "joblib":  # its parallel part is wanted
+            found += [alias.name for alias in node.names if alias.name not in ("Parallel", "delayed")]
     return found
 
 
@@ -80,6 +93,7 @@ def unsafe_names(tree: ast.AST) -> list[str]:
     [
         "import pickle",
         "from joblib import load",
+        "joblib.load(path)",
         "x = torch.load(path)",
         "np.load(path, allow_pickle=True)",
         "np.load(path, allow_pickle=flag)",
