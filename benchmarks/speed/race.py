@@ -1,7 +1,8 @@
 """The race on one case: for each contestant the loosest tolerance that is good enough, then repeats in turn.
 
-Everything measured is written to a file at once. A race that was stopped goes on where it was; a contestant whose
-library or whose settings have changed since is measured again, and then the repeats of all are.
+Everything measured is written to a file at once. A race that was stopped goes on where it was; a contestant that
+failed, or whose library has changed since, is tried again. A ratio is of one run: where a search was made again, all
+repeats are.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = ["Race", "Row", "THREADS"]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 Start = Callable[[str], Any]
+_NEVER = "never"
 
 
 @dataclass
@@ -44,7 +46,7 @@ class Row:
     tolerance: float | None = None
     """The loosest tolerance found good enough; None while it is looked for, or where there is none."""
     searched: bool = False
-    """Whether the search has ended."""
+    """Whether the search has ended; its failures are tried again in the next run."""
     reason: str = ""
     """Why there is no time; empty where there is one."""
     verdict: dict[str, Any] | None = None
@@ -75,6 +77,9 @@ class Race:
                 if not self.rows[name].searched:
                     self._enter(name, workers)
                     self._search(name, workers.get(name))
+                    if self.rows[name].tolerance is not None:
+                        for row in self.rows.values():
+                            row.seconds.clear()
                     say(f"{self.case.name}: {name}: {self._found(name)}")
             for repeat in range(repeats):
                 for name in self.names:
@@ -115,7 +120,7 @@ class Race:
                 self._fail(name, str(failure))
         if row.tolerance is None and not row.reason:
             best = min((certificate for _, certificate, _ in row.rungs), default=np.nan)
-            row.reason = f"never: certificate {best:.1e} at best"
+            row.reason = f"{_NEVER}: certificate {best:.1e} at best"
         row.searched = True
         self._write()
 
@@ -161,14 +166,9 @@ class Race:
             if content["settings"] == self.settings:
                 stored = content["rows"]
         for name in self.names:
-            current = version_of(name)
-            kept = stored.get(name)
-            self.rows[name] = Row(**kept) if kept is not None and kept["version"] == current else Row(current)
-            if not self.rows[name].searched:
-                self.rows[name] = Row(current)
-        if not all(row.searched for row in self.rows.values()):
-            for row in self.rows.values():
-                row.seconds.clear()
+            row, current = Row(**stored[name]) if name in stored else None, version_of(name)
+            ended = row is not None and row.version == current and (row.tolerance is not None or _never(row))
+            self.rows[name] = row if row is not None and ended and row.searched else Row(current)
 
     def _write(self) -> None:
         rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(asdict(row))}" for name, row in self.rows.items())
@@ -203,6 +203,11 @@ def _fingerprint() -> str:
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _never(row: Row) -> bool:
+    """Whether it tried all its tolerances."""
+    return row.reason.startswith(_NEVER)
 
 
 def _better(verdict: Verdict, known: dict[str, Any] | None) -> bool:

@@ -175,6 +175,19 @@ def test_where_one_library_changed_all_are_timed_again(tmp_path):
     assert sum(once for _, once in workers[THEIRS].asked) >= 3
 
 
+def test_one_that_failed_is_tried_again_and_one_that_never_got_there_is_not(tmp_path):
+    case, path = small(), tmp_path / "r.json"
+    run(
+        path, {OURS: Scripted(case, fails="it broke"), THEIRS: Scripted(case, best=1e-3), "celer": Scripted(case)}, case
+    )
+    workers = {OURS: Scripted(case), THEIRS: Scripted(case), "celer": Scripted(case)}
+    found = run(path, workers, case)
+    assert found[OURS].reason == ""
+    assert found[THEIRS].reason.startswith("never")
+    assert workers[THEIRS].asked == []
+    assert workers["celer"].asked == [(found["celer"].tolerance, False)] * 3
+
+
 def test_the_goal_is_met_by_the_medians_alone(tmp_path):
     case = small()
     for ours, said in ((1.0, "0.5 | 0.5 | 1 | yes"), (4.0, "2 | 2 | 1 | no")):
