@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from parsimo.studies.cell import Cell, load_cell, run_cell
 from parsimo.studies.configuration import Study
+from parsimo.studies.names import require
 
 __all__ = ["backend", "missing_cells", "run_study"]
 
@@ -50,21 +50,17 @@ def run_study(
     ImportError
         If joblib or threadpoolctl is not installed.
     """
-    try:
-        import threadpoolctl  # noqa: F401 - the cells need it
-        from joblib import Parallel, delayed
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
-    except ImportError as error:
-        raise ImportError('studies need joblib and threadpoolctl: pip install "parsimo[studies]"') from error
+    require("threadpoolctl")  # the cells need it
+    joblib, executor = require("joblib"), require("joblib.externals.loky.process_executor")
     folder = Path(out) / CELLS
     folder.mkdir(parents=True, exist_ok=True)
     cells = missing_cells(study, out, retry)
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
     try:
-        for position, status in parallel(delayed(_numbered)(i, cell, folder) for i, cell in enumerate(cells)):
+        for position, status in parallel(joblib.delayed(_numbered)(i, cell, folder) for i, cell in enumerate(cells)):
             if observe is not None:
                 observe(cells[position], status)
-    except TerminatedWorkerError as error:
+    except executor.TerminatedWorkerError as error:
         raise ChildProcessError(
             "a process of the study was killed, perhaps for want of memory; the finished cells are kept: "
             "run it again, with fewer jobs"
@@ -99,23 +95,17 @@ def backend(name: str | None, jobs: int | None = None) -> Iterator[None]:
     ImportError
         If Dask or Ray is not installed.
     """
-    import joblib
-
-    if name is None:
-        yield
-        return
-    if name == "dask":
-        with _dask(jobs), joblib.parallel_config("dask"):
-            yield
-        return
-    if name == "ray":
-        _register_ray()
-    try:
-        context = joblib.parallel_config(name)
-    except ValueError as error:
-        known = "loky, threading, multiprocessing, sequential, dask, ray"
-        raise ValueError(f"joblib has no backend {name!r}; choose one of {known}") from error
-    with context:
+    with ExitStack() as open_here:
+        if name == "dask":
+            open_here.enter_context(_dask(jobs))
+        if name == "ray":
+            _register_ray()
+        if name is not None:
+            try:
+                open_here.enter_context(require("joblib").parallel_config(name))
+            except ValueError as error:
+                known = "loky, threading, multiprocessing, sequential, dask, ray"
+                raise ValueError(f"joblib has no backend {name!r}; choose one of {known}") from error
         yield
 
 
@@ -145,14 +135,3 @@ def _numbered(position: int, cell: Cell, folder: Path) -> tuple[int, str]:
 
 def _failed(path: Path) -> bool:
     return load_cell(path).row["status"] == "ERROR"
-
-
-def machine() -> dict[str, str]:
-    """What timings depend on, for the page."""
-    import numpy as np
-
-    return {
-        "machine": f"{platform.machine()}, {platform.system()}",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
