@@ -6,6 +6,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,12 @@ __all__ = ["MEMBERS", "PENALTIES", "SOLVERS", "check_parameters", "choices", "co
 
 T = TypeVar("T")
 
+
+def _has_defaults(part: Any) -> bool:
+    """Whether a dataclass holds hyperparameters: what a run returns has none by default."""
+    return all(each.default is not MISSING or each.default_factory is not MISSING for each in fields(part))
+
+
 SOLVERS: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in solvers.REGISTRY}
 PENALTIES: Mapping[str, Callable[..., Any]] = {
     each.__name__: each for each in (*penalties.REGISTRY, penalties.ZeroNormBall, Zero)
@@ -27,9 +34,11 @@ MEMBERS: Mapping[str, Callable[..., Any]] = {
 }
 """Generators of surrogates of the zero norm."""
 _PARTS: Mapping[str, Callable[..., Any]] = {
-    **SOLVERS,
-    **{each.__name__: each for each in (solvers.Exact, solvers.Inexact, solvers.Linearized)},
+    name: part
+    for name, part in ((name, getattr(solvers, name)) for name in solvers.__all__)
+    if inspect.isclass(part) and is_dataclass(part) and _has_defaults(part)
 }
+"""Solvers and what they are made of: rules for steps, accelerations, x-steps."""
 
 
 def one_of(known: Mapping[str, T], name: Any, where: str) -> T:

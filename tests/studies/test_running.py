@@ -80,15 +80,13 @@ def test_a_damaged_cell_is_told(write, tmp_path):
 
 
 def test_an_error_becomes_a_row(write, tmp_path):
-    """Acceleration is refused where the penalty is not convex: the cell says so, and the others go on."""
-    study = read_study(
-        write(**{'solver = "ProximalGradient"': 'solver = "ProximalGradient"\nparameters = { accelerate = true }'})
-    )
+    """More nonzeros than columns: the cell says so, and the others go on."""
+    study = read_study(write(**{"nonzeros = 3, columns": "nonzeros = 31, columns"}))
     run_study(study, tmp_path)
     results = collect(study, tmp_path).results
     failed = results[results["problem"] == "counting"]
     assert (failed["status"] == "ERROR").all()
-    assert failed["message"].str.startswith("ValueError: ProximalGradient(accelerate=True) needs convex f and R").all()
+    assert failed["message"].eq("ValueError: nonzeros must be at most 30, got 31").all()
     assert failed["objective"].isna().all()
     assert (results[results["problem"] == "lasso"]["message"] == "").all()
     assert len(results) == 8
