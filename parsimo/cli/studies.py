@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,23 +47,22 @@ def study_command(
             studies.write_page(study, tables, folder, _command(file, out)),
         ]
     rows = [
-        [str(cell) for cell in (row.problem, row.solver)]
-        + [f"{row.solved} of {row.runs}", f"{row.seconds:.3g}", f"{row.certificate:.1e}", f"{row.gap:.1e}"]
+        [row.problem, row.solver, f"{row.solved} of {row.runs}", *map(_short, (row.seconds, row.certificate, row.gap))]
         for row in _summary(tables.results).itertuples()
     ]
     columns = ("problem", "solver", "solved", "seconds", "certificate", "relative gap")
     show_table(f"{study.title}: medians over sizes and seeds", columns, rows, left=2)
     failed = tables.results[tables.results["status"] == "ERROR"]
     for cell in failed.itertuples():
-        said = f"{cell.problem}, {cell.size}, seed {cell.seed}, {cell.solver}: {cell.message}"
-        console.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+        where = ", ".join(filter(None, (cell.problem, cell.size, f"seed {cell.seed}", cell.solver)))
+        console.print(f"{where}: {cell.message}", style="red", markup=False, highlight=False, soft_wrap=True)
     names = ", ".join(path.name for path in written)
     console.print(f"written to {folder}/: {names}", highlight=False, soft_wrap=True)
     if len(failed):
         raise typer.Exit(1)
 
 
-def _summary(results):  # type: ignore[no-untyped-def]
+def _summary(results: Any) -> Any:
     return results.groupby(["problem", "solver"], sort=False, as_index=False).agg(
         solved=("solved_iterations", "count"),
         runs=("status", "size"),
@@ -70,6 +70,10 @@ def _summary(results):  # type: ignore[no-untyped-def]
         certificate=("certificate", "median"),
         gap=("relative_gap", "median"),
     )
+
+
+def _short(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2g}"
 
 
 def _command(file: Path, out: Path | None) -> str:

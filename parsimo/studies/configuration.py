@@ -22,6 +22,8 @@ __all__ = ["Study", "read_study"]
 LOSSES = {"squares": ps.LeastSquares, "logistic": ps.Logistic}
 STOP = {"certificate": 1e-8, "relative": 0.0, "iterations": 1000, "seconds": None, "stalled": 1000}
 """What ends a run, and by which number by default."""
+_LIFTED = {"groups": "groups", "singular values": "low_rank"}
+"""What a penalty may be on, and the instance that has these."""
 _WEIGHT = re.compile(r"max(/\d+(\.\d*)?)?")
 
 
@@ -156,40 +158,33 @@ def _data(entry: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
 
 
 def _penalty(entry: Mapping[str, Any], where: str, kind: str) -> dict[str, Any]:
-    """Checked by building it once, where its weight is a number or 1."""
-    table = Keys(entry, where)
-    name = table.take("name", str)
-    if name == "ClusteringProblem":
-        make: Any = ps.ClusteringProblem
-    else:
-        make = one_of({**PENALTIES, "ClusteringProblem": ps.ClusteringProblem}, name, f"{where}.name")
-    extras = {key: entry[key] for key in ("on", "ridge", "surrogate") if key in entry}
+    """Checked by building it once, where its weight is a number, or with weight 1."""
+    name = Keys(entry, where).take("name", str)
+    make = one_of(PENALTIES, name, f"{where}.name")
+    extras = {key: value for key, value in entry.items() if key in ("on", "ridge", "surrogate")}
     parameters = {key: value for key, value in entry.items() if key not in ("name", *extras)}
     weight = parameters.get("weight")
     if isinstance(weight, str):
         if not _WEIGHT.fullmatch(weight):
             raise ValueError(f'{where}.weight = {weight!r} must be a number, "max", or a share of it such as "max/20"')
         parameters["weight"] = 1.0
-    if name == "ClusteringProblem":
+    if make is ps.ClusteringProblem:
         check_parameters(make, parameters, where, given=("f",))
         if extras or isinstance(weight, str):
             raise ValueError(
-                f"{where}: ClusteringProblem takes a weight that is a number, and none of {', '.join(extras)}"
+                f"{where}: ClusteringProblem takes a weight that is a number, and no on, ridge or surrogate"
             )
     else:
         construct(make, parameters, where)
-    if "on" in extras:
-        needs = {"groups": "groups", "singular values": "low_rank"}
-        if kind != one_of(needs, extras["on"], f"{where}.on"):
-            raise ValueError(f"{where}.on = {extras['on']!r} needs the instance {needs[extras['on']]}, got {kind}")
-    if "ridge" in extras:
-        table.number("ridge", 0.0)
+    if "on" in extras and kind != one_of(_LIFTED, extras["on"], f"{where}.on"):
+        raise ValueError(f"{where}.on = {extras['on']!r} needs the instance {_LIFTED[extras['on']]}, got {kind}")
     if "surrogate" in extras:
         one_of(MEMBERS, extras["surrogate"], f"{where}.surrogate")
         if name != "ZeroNorm" or len(extras) > 1:
             raise ValueError(
-                f"{where}.surrogate is one of the zero norm alone; take name = 'ZeroNorm', and no on or ridge"
+                f"{where}.surrogate is one of the zero norm alone; take name = 'ZeroNorm', no on, no ridge"
             )
+    Keys(entry, where).number("ridge", 0.0)
     return dict(entry)
 
 

@@ -18,6 +18,7 @@ _COLORS = ("#1b6ca8", "#d1495b", "#2a9d6f", "#8d5aa8", "#e08e1b", "#3aa6b9", "#7
 _AXES = {"iterations": "iteration", "oracle calls": "oracle_calls", "seconds": "seconds"}
 _FLOOR = 1e-16  # where 0, and what is below, is drawn
 _POINTS = 160
+_ACROSS = 3  # panels in a row
 _FEW = 25  # points of a curve that are marked
 _FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, sans-serif"
 
@@ -138,8 +139,8 @@ def linear_rates(tables: Tables, colors: Mapping[str, str]) -> Any | None:
     if linear.empty:
         return None
     problems = list(linear["problem"].unique())
-    figure = _panels(1, len(problems), problems, 60 + 42 * len(colors), one_axis=True)
-    for column, problem in enumerate(problems, 1):
+    figure = _wrapped(problems, len(colors))
+    for place, problem in zip(_places(problems), problems, strict=True):
         for solver, color in colors.items():
             some = linear[(linear["problem"] == problem) & (linear["solver"] == solver)]
             digits, low, high = (-100 * np.log10(some[name].to_numpy(float)) for name in ("value", "high", "low"))
@@ -156,10 +157,10 @@ def linear_rates(tables: Tables, colors: Mapping[str, str]) -> Any | None:
                 text=[f"{size}, seed {seed}" for size, seed in zip(some["size"], some["seed"], strict=True)],
                 hovertemplate="%{text}<br>%{x:.3g} digits<extra></extra>",
                 showlegend=False,
-                row=1,
-                col=column,
+                **place,
             )
-    figure.update_xaxes(type="log", title_text="digits in 100 iterations", exponentformat="power")
+    digits = -100 * np.log10(linear["value"].to_numpy(float))
+    _decades(figure, digits)
     figure.update_yaxes(categoryorder="array", categoryarray=list(colors)[::-1])
     return figure
 
@@ -168,8 +169,8 @@ def identification(tables: Tables, colors: Mapping[str, str]) -> Any:
     """From which iteration on the support is the last one, as the start of a bar that ends with the run."""
     results = tables.results[tables.results["identification"].notna()]
     problems = list(results["problem"].unique())
-    figure = _panels(1, max(len(problems), 1), problems or ["no run"], 60 + 42 * len(colors), one_axis=True)
-    for column, problem in enumerate(problems, 1):
+    figure = _wrapped(problems, len(colors))
+    for place, problem in zip(_places(problems), problems, strict=True):
         for solver, color in colors.items():
             some = results[(results["problem"] == problem) & (results["solver"] == solver)]
             spread = np.linspace(-0.22, 0.22, len(some)) if len(some) > 1 else np.zeros(len(some))
@@ -185,10 +186,9 @@ def identification(tables: Tables, colors: Mapping[str, str]) -> Any:
                     text=[f"{cell['size']}, seed {cell['seed']}"] * 2,
                     hovertemplate="%{text}<br>%{x} iterations<extra></extra>",
                     showlegend=False,
-                    row=1,
-                    col=column,
+                    **place,
                 )
-    figure.update_xaxes(type="log", title_text="iteration", exponentformat="power", dtick=1)
+    _decades(figure, np.append(results["iterations"].to_numpy(float), 1.0))
     figure.update_yaxes(
         tickvals=list(range(len(colors))), ticktext=list(colors)[::-1], range=[-0.6, len(colors) - 0.4], showgrid=False
     )
@@ -231,13 +231,30 @@ def _taken(tables: Tables, tolerance: float) -> dict[tuple[str, str], dict[str, 
     return taken
 
 
+def _wrapped(titles: Sequence[str], lines: int) -> Any:
+    """A panel for each problem, in rows of three, with a line for each solver."""
+    columns = min(max(len(titles), 1), _ACROSS)
+    return _panels(-(-max(len(titles), 1) // columns), columns, titles, 60 + 38 * lines, one_axis=True)
+
+
+def _places(titles: Sequence[str]) -> list[dict[str, int]]:
+    return [{"row": 1 + i // _ACROSS, "col": 1 + i % _ACROSS} for i in range(len(titles))]
+
+
+def _decades(figure: Any, values: np.ndarray) -> None:
+    """One logarithmic axis for all panels, from decade to decade."""
+    positive = np.log10(np.maximum(values, 1e-12))
+    span = [float(np.floor(positive.min())) - 0.1, float(np.ceil(positive.max())) + 0.1]
+    figure.update_xaxes(type="log", range=span, dtick=1, exponentformat="power")
+
+
 def _panels(rows: int, columns: int, titles: Sequence[str], height: int, one_axis: bool = False) -> Any:
     figure = require("plotly.subplots").make_subplots(
         rows=rows,
         cols=columns,
         subplot_titles=titles,
         horizontal_spacing=(0.06 if one_axis else 0.2) / columns,
-        vertical_spacing=0.24 / rows,
+        vertical_spacing=0.3 / rows,
         shared_yaxes=one_axis,
     )
     figure.update_layout(

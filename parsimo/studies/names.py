@@ -27,8 +27,9 @@ def _has_defaults(part: Any) -> bool:
 
 SOLVERS: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in solvers.REGISTRY}
 PENALTIES: Mapping[str, Callable[..., Any]] = {
-    each.__name__: each for each in (*penalties.REGISTRY, penalties.ZeroNormBall, Zero)
+    each.__name__: each for each in (*penalties.REGISTRY, penalties.ZeroNormBall, Zero, ps.ClusteringProblem)
 }
+"""Penalties, and the problem that brings its own."""
 MEMBERS: Mapping[str, Callable[..., Any]] = {
     each.__name__: each for each in (ps.phi.mcp, ps.phi.scad, ps.phi.capped_l1, ps.phi.power, ps.phi.log, ps.phi.lq)
 }
