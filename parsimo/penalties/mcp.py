@@ -10,7 +10,6 @@ from parsimo._array import Array, array_namespace, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.validation import check_positive
 from parsimo.penalties.even import FlatPenalty
-from parsimo.penalties.zero_norm import hard_threshold
 
 __all__ = ["MCP"]
 
@@ -73,9 +72,12 @@ class MCP(FlatPenalty):
     def _shrink(self, v: Array, tau: Array) -> Array:
         xp, a = array_namespace(v), self.flat_point
         small_step = 2 * tau < a * a
-        curvature = xp.where(small_step, 1 - 2 * tau / (a * a), xp.ones_like(v))
-        firm = xp.where(v <= a, xp.minimum((v - 2 * tau / a) / curvature, v), v)
-        return xp.where(small_step, xp.maximum(firm, xp.zeros_like(v)), hard_threshold(v, tau))
+        # Both regimes are a line from the threshold to v. In the second it is so steep that one unit in the last place
+        # leads beyond v.
+        steepest = float(xp.finfo(v.dtype).eps) / 4
+        threshold = xp.where(small_step, 2 * tau / a, xp.sqrt(2 * tau))
+        curvature = xp.where(small_step, 1 - 2 * tau / (a * a), steepest)
+        return xp.minimum(xp.maximum((v - threshold) / curvature, 0.0), v)
 
     def _stationary(self, v: float, tau: float) -> Iterable[float]:
         a = self.flat_point

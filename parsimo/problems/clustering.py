@@ -121,6 +121,22 @@ class ClusteringProblem:
         books = [Clustering(self.weight, p.codebook, self.distance) for p in partitions]
         return SeparableSum(self.blocks, books).prox(v, step_size), partitions
 
+    def prox_given(self, v: Array, step_size: float, u: tuple[Partition, ...]) -> tuple[Array, tuple[Partition, ...]]:
+        """One of two blocks moves, x: argmin_x over the codebook of u, and the assignments that go with this x.
+
+        So for the squared distance, where a point that neither block lowers is critical. For the absolute distance it
+        need not be: where a cluster has come together, x and the representative hold each other in place. There the
+        blocks are the assignments of u, kept, and x with the codebook.
+        """
+        if self.distance == "absolute":
+            return self.given(u).prox(v, step_size), u
+        books = [Clustering(self.weight, p.codebook, self.distance) for p in u]
+        x = SeparableSum(self.blocks, books).prox(v, step_size)
+        return x, tuple(
+            Partition(p.codebook, book.assignments(to_numpy(x[index]).astype(np.float64)))
+            for p, book, index in zip(u, books, self.blocks, strict=True)
+        )
+
     def auxiliary(self, x: Array, u: tuple[Partition, ...] | None = None) -> tuple[Partition, ...]:
         """The best partition of x; with u given, one found by descent from it, never worse."""
         return self._partitions(x, u, reach=0.0)

@@ -39,6 +39,7 @@ from parsimo.theory_checks.ladder import check_ladder
 from parsimo.theory_checks.lower_bounds import check_lower_bounds
 from parsimo.theory_checks.majorization import check_majorized_step, check_majorizer
 from parsimo.theory_checks.membership import check_phi
+from parsimo.theory_checks.palm import check_palm_certificate, check_palm_descent
 from parsimo.theory_checks.pieces import check_prox_by_pieces
 from parsimo.theory_checks.prox import check_prox, check_subdifferential
 from parsimo.theory_checks.quantizers import (
@@ -134,6 +135,8 @@ __all__ = [
     "check_lagrangian_bounds",
     "check_majorized_step",
     "check_majorizer",
+    "check_palm_certificate",
+    "check_palm_descent",
     "check_support_changes",
     "check_worst_case",
     # the ladder
