@@ -63,11 +63,13 @@ from parsimo.solvers import (
     ProximalADMM,
     ProximalGradient,
     Rung,
+    SubsetPath,
     certify,
     observers,
     polish,
     solve,
     stopping,
+    subset_path,
 )
 
 __version__ = "0.1.0"
@@ -115,6 +117,9 @@ __all__ = [
     "Inexact",
     "stopping",
     "observers",
+    # the zero norm for every number of nonzeros
+    "subset_path",
+    "SubsetPath",
     # what is proved about a point, and how to better it
     "certify",
     "polish",

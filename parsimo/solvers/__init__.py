@@ -9,6 +9,7 @@ from parsimo.solvers.polishing import Polished, polish
 from parsimo.solvers.proximal_admm import ProximalADMM
 from parsimo.solvers.proximal_gradient import ProximalGradient
 from parsimo.solvers.stationarity import certify
+from parsimo.solvers.subsets import SubsetPath, subset_path
 from parsimo.solvers.x_steps import Exact, Inexact, Linearized
 
 REGISTRY = (ProximalGradient, ProximalADMM, AlternatingMinimization, CoordinateDescent)
@@ -27,10 +28,12 @@ __all__ = [
     "ProximalGradient",
     "Reading",
     "Rung",
+    "SubsetPath",
     "certify",
     "observers",
     "polish",
     "run",
     "solve",
     "stopping",
+    "subset_path",
 ]
