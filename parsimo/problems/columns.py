@@ -23,6 +23,8 @@ class Columns:
     """|a_j|^2 for each column, (n,), float64."""
     curvatures: Callable[[Array], np.ndarray]
     """x -> h = (l_i''(a_i'x)), (m,), so that the Hessian of f at x is A' diag(h) A."""
+    remember: Callable[[Array, np.ndarray], object]
+    """(x, A x): tells f what A x is, which a method may know from the columns it works with."""
     largest_curvature: float
     """A bound of l_i'' everywhere: the Hessian is nowhere above that multiple of A'A."""
     is_quadratic: bool

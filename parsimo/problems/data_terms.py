@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, to_float, to_numpy
+from parsimo._array import Array, array_namespace, asarray_like, detached, to_float, to_numpy
 from parsimo.core.validation import check_vector
 from parsimo.problems.columns import Columns
 from parsimo.problems.design import Design
@@ -32,6 +32,7 @@ class DataTerm(ABC):
         self._check_libraries(owner, name)
         self.average = average
         self.scale = 1.0 / self.design.shape[0] if average else 1.0
+        self._last: _Visit | None = None
 
     @property
     def shape(self) -> tuple[int]:
@@ -78,26 +79,46 @@ class DataTerm(ABC):
             matrix=self.design.by_column if self.design.is_sparse else to_numpy(self.design.A),
             norms_squared=to_numpy(norms).astype(np.float64),
             curvatures=self._curvatures,
+            remember=self._remember,
             largest_curvature=self.bend * self.scale,
             is_quadratic=self.coordinate_curvature_is_exact,
         )
 
     def _curvatures(self, x: Array) -> np.ndarray:
-        return self.scale * to_numpy(self._loss_curvature(self.design.forward(x))).astype(np.float64)
+        return self.scale * to_numpy(self._loss_curvature(self._visit(x).predictions)).astype(np.float64)
 
     def value(self, x: Array) -> float:
         """f(x)."""
-        return self.scale * self._loss(self.design.forward(x))
+        return self.scale * self._loss(self._visit(x).predictions)
 
     def grad(self, x: Array) -> Array:
         """The gradient at x."""
-        return self.scale * self.design.adjoint(self._loss_grad(self.design.forward(x)))
+        return self._gradient(self._visit(x))
 
     def value_and_grad(self, x: Array) -> tuple[float, Array]:
         """f(x) and its gradient from one product A x."""
-        predictions = self.design.forward(x)
-        gradient = self.scale * self.design.adjoint(self._loss_grad(predictions))
-        return self.scale * self._loss(predictions), gradient
+        visit = self._visit(x)
+        return self.scale * self._loss(visit.predictions), self._gradient(visit)
+
+    def _visit(self, x: Array) -> _Visit:
+        """A x; where a product costs far more than a look at x, the last one is remembered."""
+        last = self._last
+        if last is not None and last.is_at(x):
+            return last
+        return self._remember(x, self.design.forward(x))
+
+    def _remember(self, x: Array, predictions: Array) -> _Visit:
+        visit = _Visit(asarray_like(predictions, x))
+        if self.design.costs_more_than_vectors:
+            visit.point = array_namespace(x).asarray(detached(x), copy=True)  # the caller may write to x
+            self._last = visit
+        return visit
+
+    def _gradient(self, visit: _Visit) -> Array:
+        """A' loss'(A x), computed once at a point; the caller gets an array of its own."""
+        if visit.gradient is None:
+            visit.gradient = self.scale * self.design.adjoint(self._loss_grad(visit.predictions))
+        return array_namespace(visit.gradient).asarray(visit.gradient, copy=True)
 
     @property
     def hessian(self) -> Callable[[Array, Sequence[int] | None, Sequence[int]], Array] | None:
@@ -105,7 +126,7 @@ class DataTerm(ABC):
         return None if self.design.is_operator else self._hessian
 
     def _hessian(self, x: Array, rows: Sequence[int] | None, columns: Sequence[int]) -> Array:
-        weights = self.scale * self._loss_curvature(self.design.forward(x))
+        weights = self.scale * self._loss_curvature(self._visit(x).predictions)
         return self.design.weighted_gram(weights, rows, columns)
 
     @abstractmethod
@@ -132,6 +153,24 @@ class DataTerm(ABC):
     def __repr__(self) -> str:
         m, n = self.design.shape
         return f"{type(self).__name__}({m} x {n}{', average=True' if self.average else ''})"
+
+
+class _Visit:
+    """What has been computed at one point."""
+
+    def __init__(self, predictions: Array) -> None:
+        self.predictions = predictions
+        """A x, (m,)."""
+        self.point: Array = None
+        """x, (n,)."""
+        self.gradient: Array = None
+        """That of f, once it was asked for."""
+
+    def is_at(self, x: Array) -> bool:
+        """Whether x is the same point, entry for entry."""
+        point = self.point
+        alike = type(x) is type(point) and x.dtype == point.dtype and x.shape == point.shape
+        return alike and bool(array_namespace(x).all(x == point))
 
 
 class LeastSquares(DataTerm):

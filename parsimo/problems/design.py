@@ -22,6 +22,7 @@ from parsimo.core.validation import check_finite
 __all__ = ["Design"]
 
 _LARGEST_EXACT_SPECTRUM = 2000  # up to this min(m, n), all eigenvalues; beyond it, Lanczos iteration
+_FEW = 8  # times fewer columns than all: then the search for them pays
 
 
 class Design:
@@ -49,7 +50,8 @@ class Design:
             check_finite(A, f"{owner}: A")
         elif hasattr(A, "tocsr"):  # scipy sparse
             self.is_sparse = True
-            A = A.tocsr() if is_real_floating(A.data) else A.tocsr().astype(np.float64)
+            A = A if A.format == "csc" else A.tocsr()
+            A = A if is_real_floating(A.data) else A.astype(np.float64)
             if not A.has_canonical_format:  # two stored entries at one place would count apart in column norms
                 A = A.copy()
                 A.sum_duplicates()
@@ -73,7 +75,12 @@ class Design:
         self.shape: tuple[int, int] = (int(A.shape[0]), int(A.shape[1]))
 
     def forward(self, x: Array) -> Array:
-        """A x."""
+        """A x; where few entries of x are nonzero and columns are at hand, from their columns alone."""
+        columns = self._stored_by_column
+        if columns is not None:
+            support = np.flatnonzero(x)
+            if _FEW * support.size <= x.shape[0]:
+                return columns[:, support] @ x[support]
         return self.A @ x
 
     def adjoint(self, r: Array) -> Array:
@@ -82,12 +89,26 @@ class Design:
 
     @cached_property
     def _transposed(self) -> Any:
-        return self.A.T.tocsr() if self.is_sparse else self.A.T
+        return self.A.T.tocsr() if self.is_sparse else self.A.T  # of a matrix in columns, the same arrays
+
+    @cached_property
+    def _stored_by_column(self) -> Any:
+        """A, where a few of its columns are read for less than all of it; None elsewhere."""
+        if self.is_sparse:
+            return self.by_column
+        in_columns = isinstance(self.A, np.ndarray) and self.A.flags.f_contiguous
+        return self.A if in_columns and not self.A.flags.c_contiguous else None
 
     @property
     def is_dense(self) -> bool:
         """Whether the entries are at hand as one array."""
         return not (self.is_sparse or self.is_operator)
+
+    @cached_property
+    def costs_more_than_vectors(self) -> bool:
+        """Whether a product with A costs far more than a pass over vectors of m and n entries."""
+        m, n = self.shape
+        return not self.is_operator and (m * n if self.is_dense else self.A.nnz) >= _FEW * (m + n)
 
     def zeros(self, size: int) -> Array:
         """A zero vector of A's library, dtype and device."""
@@ -98,6 +119,8 @@ class Design:
     @cached_property
     def column_norms_squared(self) -> Array | None:
         """|a_j|^2 for each column, or None for an operator, whose entries are not at hand."""
+        if isinstance(self.A, np.ndarray):
+            return np.einsum("ij,ij->j", self.A, self.A)  # without an array of all squares
         return self._column_sums(lambda a: a * a)
 
     @cached_property
@@ -109,9 +132,9 @@ class Design:
         if self.is_operator:
             return None
         if self.is_sparse:
-            entries = self.A.copy()
-            entries.data = entrywise(entries.data)
-            return np.asarray(entries.sum(axis=0)).reshape(-1)
+            columns = self.by_column
+            entries = np.append(entrywise(columns.data), 0)  # so that an empty last column has a place to begin
+            return np.where(np.diff(columns.indptr) > 0, np.add.reduceat(entries, columns.indptr[:-1]), 0)
         return array_namespace(self.A).sum(entrywise(self.A), axis=0)
 
     @cached_property

@@ -11,15 +11,17 @@ import numpy as np
 from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.problem import Problem
 from parsimo.core.validation import check_number
-from parsimo.solvers.coordinates import Compiled, Terms, WorkingSet, descend, positive, terms_of
+from parsimo.solvers.coordinates import Compiled, Model, Relaxation, Terms, WorkingSet, descend, positive, terms_of
 from parsimo.solvers.stationarity import plain_penalty
 
 __all__ = ["CoordinateDescent"]
 
-_INNER = 0.1  # the working set is solved to this share of what is left outside it
-_DEEPEST = 1e-6  # and to no less than this share of the largest move
+_INNER = 0.1  # a working set is solved to this share of the largest move outside it
+_DEEPEST = 1e-6  # and to no less than this share of the largest move in it
 _SHARES = (0.0, 0.1, 1.0)  # of the way from the curvature of the loss at x to its bound
 _PAYS = 0.01  # of the decrease of the model is enough for the objective
+_REST = 1e-7  # of the terms of a gradient: moves below it are none, until x may jump
+_GENTLY = 1e4  # times the curvature: with steps that short a coordinate follows its slope, and does not jump
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,18 @@ class State:
     """Auxiliary variables that go with x."""
     terms: Terms
     """g, coordinate by coordinate."""
-    moves: np.ndarray
-    """L_j (prox_{g_j / L_j}(x_j - d_j / L_j) - x_j) for each coordinate, (n,)."""
+    relaxation: Relaxation | None
+    """What is solved first where g_j is concave in |x_j|; None from then on, and where it is not."""
+    jumps: bool
+    """Whether coordinates may enter by a jump: for nonconvex g once x has been critical, slopes lead until then."""
     slopes: np.ndarray
     """d, the gradient of f at x, (n,)."""
+    calls: np.ndarray
+    """How much each coordinate asks to be in the next working set, (n,); 0 for one that rests."""
     working: WorkingSet
     """The coordinates of the last model, with their columns."""
     residual: float
-    """The largest of the moves in size; infinite before the first step."""
+    """The largest L_j |prox_{g_j / L_j}(x_j - d_j / L_j) - x_j|; infinite before the first step."""
     passes: int
     """Passes over working sets so far."""
 
@@ -55,25 +61,31 @@ class CoordinateDescent:
 
     Where f is a quadratic, such a move is the best one of its coordinate, in every regime of the step 1/L_j.
     One step of the solver takes the coordinates that would move farthest into a working set, descends on it along a
-    quadratic model of f, and looks at all coordinates again. On the working set passes of coordinate descent
-    alternate with Newton steps on the coordinates where g is smooth and with Anderson's extrapolation; either is
-    taken only where it lowers the model.
+    quadratic model of f, and looks at all coordinates again. Coordinates that a slope leads down come first; when
+    there are none left, those that a jump to a better value would lower. On the working set passes of coordinate
+    descent alternate with Newton steps on the coordinates where g is smooth and with Anderson's extrapolation; either
+    is taken only where it lowers the model. Where g_j is concave in |x_j|, as for MCP and SCAD, a run from 0 first
+    solves, roughly, the problem with absolute values of the slopes of g at 0: it is convex, and lies above.
 
     Assumptions: f offers `columns`; g is separable. Penalties in closed form are compiled with numba
     (`pip install "parsimo[fast]"`); any other is passed over in Python, which is slow, and `notes` says so.
 
-    The objective falls at every step. At a point where the residual is 0 no single coordinate can lower the objective
-    if f is quadratic, and every coordinate is prox-stationary otherwise.
+    The merit is the objective, and that of the relaxation while it is solved; it falls at every step. At a point where
+    the residual is 0 no move of one coordinate lowers the objective if f is quadratic, and every coordinate is
+    prox-stationary otherwise.
 
     Parameters
     ----------
     first : int, optional
-        How many coordinates the working set begins with; it at most doubles at each step. By default 3 sqrt(n) / 2.
+        How many coordinates the working set begins with; it at most doubles at each step. By default 2 sqrt(n).
+    relax : float
+        In [0, 1]. The relaxation is left when no coordinate moves by more than this share of the largest move at the
+        start; 1 leaves it at once.
 
     Raises
     ------
     ValueError
-        If `first` is less than 1.
+        If `first` is no integer >= 1, or `relax` not in [0, 1].
 
     Notes
     -----
@@ -82,6 +94,7 @@ class CoordinateDescent:
     """
 
     first: int | None = None
+    relax: float = 0.1
 
     def __post_init__(self) -> None:
         if self.first is not None:
@@ -89,6 +102,10 @@ class CoordinateDescent:
             if not first.is_integer():
                 raise ValueError(f"CoordinateDescent: first must be an integer >= 1, got {self.first}")
             object.__setattr__(self, "first", int(first))
+        relax = check_number(self.relax, "CoordinateDescent: relax")
+        if relax > 1:
+            raise ValueError(f"CoordinateDescent: relax must be in [0, 1], got {self.relax}")
+        object.__setattr__(self, "relax", relax)
 
     def init(self, problem: Problem, x0: Array) -> State:
         """The state at x0; coordinates outside the domain of g are moved into it.
@@ -98,9 +115,9 @@ class CoordinateDescent:
         TypeError
             If f offers no columns, or the penalty is not a plain separable one.
         ImportError
-            If numba is missing.
+            If the penalty is one that is compiled, and numba is missing.
         """
-        columns, g = getattr(problem.f, "columns", None), plain_penalty(problem)
+        columns, g = _columns(problem), plain_penalty(problem)
         if columns is None:
             raise TypeError(
                 f"CoordinateDescent: {problem.f!r} offers no columns; it needs a data term such as LeastSquares with a "
@@ -114,43 +131,56 @@ class CoordinateDescent:
         x = _into_domain(g, x0)
         terms = terms_of(g, _numbers(x))
         state = State(
-            x, problem.auxiliary(x), terms, np.empty(0), np.empty(0), WorkingSet.empty(), residual=math.inf, passes=0
+            x=x,
+            u=problem.auxiliary(x),
+            terms=terms,
+            relaxation=Relaxation.at(_numbers(x), terms),
+            jumps=g.traits.convex,
+            slopes=np.empty(0),
+            calls=np.empty(0),
+            working=WorkingSet.empty(columns),
+            residual=math.inf,
+            passes=0,
         )
         return replace(self._looked_at(problem, state), residual=math.inf)
 
     def step(self, problem: Problem, state: State) -> State:
         """A descent on the working set, and the next look at all coordinates (11.1)."""
-        f: Any = problem.f
-        x, d = _numbers(state.x), state.slopes
-        working, outside = state.working.grown(f.columns, state.moves, x, self.first or _first(x.size))
-        index = working.index
-        terms = state.terms.take(index, x)
-        target = max(_INNER * outside, _DEEPEST * float(np.abs(state.moves).max(initial=0.0)))
-        passes = state.passes
-        before = math.nan if f.columns.is_quadratic else problem.value(state.x, state.u)
-        for share in (0.0,) if f.columns.is_quadratic else _SHARES:
-            model = working.model(f.columns, terms, state.x, x[index], d[index], share)
-            y, taken, decrease = descend(model, target)
-            passes += taken
-            moved = x.copy()
-            moved[index] = y
-            point = asarray_like(moved, state.x)
-            u = problem.auxiliary(point, state.u)
-            if f.columns.is_quadratic or share == 1:
+        x, columns = _numbers(state.x), _columns(problem)
+        working = state.working.grown(columns, state.calls, x, self.first or math.ceil(2 * math.sqrt(x.size)))
+        inside, outside = _largest(state.calls), _largest(working.others(state.calls))
+        target, height = max(_INNER * outside, _DEEPEST * inside), _height(problem, state)
+        for share in (1.0,) if columns.is_quadratic else _SHARES:
+            found = descend(_model(columns, state, working, x, share), target)
+            y = x.copy()
+            y[working.index] = found.y
+            trial = _moved(problem, state, working.after(columns, found.model), y, found.passes)
+            # with all of the bound the model lies above f, and falls with it
+            rounding = 4 * float(np.finfo(float).eps) * abs(height)
+            if share == 1 or _height(problem, trial) <= height - _PAYS * found.decrease + rounding:
                 break
-            f.value_and_grad(point)
-            if problem.value(point, u) <= before - _PAYS * decrease + 4 * np.finfo(float).eps * abs(before):
-                break
-        return self._looked_at(problem, replace(state, x=point, u=u, working=working, passes=passes))
+        return self._looked_at(problem, trial)
 
     def _looked_at(self, problem: Problem, state: State) -> State:
-        """The state with the gradient at its point, and how far each coordinate would move by itself."""
-        columns: Any = getattr(problem.f, "columns", None)
-        x = _numbers(state.x)
-        d = _numbers(problem.f.value_and_grad(state.x)[1])
+        """The state with the gradient at its point, and what each coordinate would do by itself."""
+        columns = _columns(problem)
+        x, d = _numbers(state.x), _numbers(problem.f.value_and_grad(state.x)[1])
         L = positive(columns.largest_curvature * columns.norms_squared)
-        moves = L * state.terms.moves(x, d, L)
-        return replace(state, moves=moves, slopes=d, residual=float(np.abs(moves).max(initial=0.0)))
+        moves, relaxation = np.abs(L * state.terms.moves(x, d, L)), state.relaxation
+        residual = _largest(moves)
+        if relaxation is not None:
+            relaxed = np.abs(L * relaxation.terms.moves(x, d, L))
+            goal = self.relax * _largest(relaxed) if relaxation.goal is None else relaxation.goal
+            if _largest(relaxed) > goal:
+                relaxation, residual = replace(relaxation, goal=goal), max(residual, _largest(relaxed))
+                return replace(state, slopes=d, calls=relaxed, relaxation=relaxation, residual=residual)
+        jumps, calls = state.jumps, moves
+        if not jumps:
+            led = state.terms.moves(x, d, _GENTLY * L) != 0
+            rest = _rest(state.x) * _largest(np.abs(d) + L * np.abs(x))
+            jumps = not state.working.others(led).any() and _largest(moves[state.working.index]) <= rest
+            calls = moves if jumps else np.where(led, moves, 0.0)
+        return replace(state, slopes=d, calls=calls, relaxation=None, jumps=jumps, residual=residual)
 
     def measures(self, state: State) -> dict[str, float]:
         """The largest move of a coordinate in units of the gradient, the size of the working set, and all passes."""
@@ -158,22 +188,53 @@ class CoordinateDescent:
         return {"residual": state.residual, "working_set": size, "passes": float(state.passes)}
 
     def merit(self, problem: Problem, state: State) -> float:
-        """The objective."""
-        return problem.value(state.x, state.u)
+        """The objective, or that of the relaxation."""
+        return _height(problem, state)
 
     def notes(self, state: State) -> tuple[str, ...]:
         """How passes were made, and over how many coordinates."""
-        how = (
-            "compiled"
-            if isinstance(state.terms, Compiled)
-            else (f"in plain Python, slowly: {type(state.terms.penalty).__name__} has no compiled twin")
-        )
+        compiled = isinstance(state.terms, Compiled)
+        how = "compiled" if compiled else f"in plain Python, slowly: {state.terms} has no compiled twin"
         return (f"{state.passes} passes, {how}; the last working set had {state.working.index.size} coordinates",)
 
 
-def _first(n: int) -> int:
-    """A Gram matrix of 3 sqrt(n) / 2 columns costs about as much as one product with all n of them."""
-    return math.ceil(1.5 * math.sqrt(n))
+def _model(columns: Any, state: State, working: WorkingSet, x: np.ndarray, share: float) -> Model:
+    """The model whose curvature is a share of the way from that of the loss at x to its bound."""
+    terms = state.terms if state.relaxation is None else state.relaxation.terms
+    curvature = np.full(columns.matrix.shape[0], columns.largest_curvature)
+    if share < 1:
+        curvature = (1 - share) * columns.curvatures(state.x) + share * curvature
+    index = working.index
+    return working.model(terms.take(index, x), x[index], state.slopes[index], curvature)
+
+
+def _moved(problem: Problem, state: State, working: WorkingSet, y: np.ndarray, passes: int) -> State:
+    """The state at y, where the gradient is still to be seen."""
+    x = asarray_like(y, state.x)
+    _columns(problem).remember(x, working.predictions(_numbers(x)))
+    u = problem.auxiliary(x, state.u)
+    return replace(state, x=x, u=u, working=working, passes=state.passes + passes)
+
+
+def _height(problem: Problem, state: State) -> float:
+    """What a step lowers: the objective, or that of the relaxation, which lies above."""
+    if state.relaxation is None:
+        return problem.value(state.x, state.u)
+    return problem.f.value(state.x) + state.relaxation.terms.value(_numbers(state.x))
+
+
+def _columns(problem: Problem) -> Any:
+    """What f shows of its columns; None where it shows nothing."""
+    return getattr(problem.f, "columns", None)
+
+
+def _largest(sizes: np.ndarray) -> float:
+    return float(sizes.max(initial=0.0))
+
+
+def _rest(x: Array) -> float:
+    """The share of its terms below which a move is none."""
+    return max(_REST, 10 * float(array_namespace(x).finfo(x.dtype).eps))
 
 
 def _numbers(x: Array) -> np.ndarray:

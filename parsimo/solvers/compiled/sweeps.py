@@ -14,7 +14,7 @@ from numba import njit
 
 from parsimo.solvers.compiled.proxes import profile, prox
 
-__all__ = ["dense_pass", "gram_pass", "prox_moves", "shapes", "sparse_pass"]
+__all__ = ["dense_pass", "gram_pass", "gram_shift", "prox_moves", "shapes", "sparse_pass"]
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})
@@ -78,6 +78,16 @@ def sparse_pass(
                 image[indices[k]] += delta * data[k] * weights[indices[k]]
             largest = max(largest, L * abs(delta))
     return largest
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def gram_shift(slopes: Any, gram: Any, step: Any) -> None:
+    """slopes + H step, in place, from the rows of H at which the step is not 0."""
+    for j in range(step.size):
+        if step[j] != 0:
+            row = gram[j]
+            for i in range(row.size):
+                slopes[i] += step[j] * row[i]
 
 
 @njit(cache=True)

@@ -44,6 +44,7 @@ TABLE: dict[type, tuple[str, tuple[str | float, ...]]] = {
 }
 """For each class its kind and what fills the row: names of attributes, or numbers. Subclasses may differ: not taken."""
 
+_CONCAVE = tuple(KINDS.index(kind) for kind in ("log", "capped", "minimax", "clipped", "exponential"))
 _RIDGE = 3  # the column of the ridge, behind weight and two more
 
 
@@ -59,6 +60,17 @@ class Twins:
     def take(self, index: np.ndarray) -> Twins:
         """Those of some coordinates."""
         return Twins(self.kinds[index], self.rows[index])
+
+    @property
+    def concave(self) -> np.ndarray:
+        """Whether g_j is a concave function of |x_j| with a finite slope at 0, for each coordinate."""
+        return np.isin(self.kinds, _CONCAVE)
+
+    def with_slopes(self, where: np.ndarray, slopes: np.ndarray) -> Twins:
+        """The same with slopes_j |x_j| + ridge x_j^2 / 2 at some coordinates."""
+        kinds, rows = self.kinds.copy(), self.rows.copy()
+        kinds[where], rows[where, 0] = KINDS.index("absolute"), slopes[where]
+        return Twins(kinds, rows)
 
 
 def twins_of(penalty: Any, n: int) -> Twins | None:

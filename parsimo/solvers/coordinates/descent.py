@@ -2,51 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from parsimo.solvers.coordinates.models import Model
+from parsimo.solvers.coordinates.models import ByColumns, Model
 from parsimo.solvers.coordinates.terms import Compiled
 
-__all__ = ["descend"]
+__all__ = ["Descent", "descend"]
 
-_MOST_PASSES = 1000
+_MOST_PASSES = 100  # in one descent, so that limits on iterations and time are honoured
+_MOST_PLAIN_PASSES = 5
 _MEMORY = 5  # differences of iterates that are extrapolated from
-_FLOPS = 24  # a Cholesky factorization of order s takes s^3 / 3 multiplications, 8 at a time
-_OVERHEAD = 2e4  # what a Newton step costs besides, in multiplications of a pass
+_CHOLESKY = 4  # a Cholesky factorization of order s takes s^3 / 3 multiplications, about as fast as passes do
+_CALL = 5e4  # what a pass costs besides, in its multiplications; a Newton step costs four times that
 
 
-def descend(model: Model, target: float) -> tuple[np.ndarray, int, float]:
+@dataclass(frozen=True)
+class Descent:
+    """What a descent came to."""
+
+    y: np.ndarray
+    """The point reached."""
+    decrease: float
+    """By how much the model fell."""
+    passes: int
+    """How many were made."""
+    model: Model
+    """The model in the form that it had last."""
+
+
+def descend(model: Model, target: float) -> Descent:
     """Lower the model from its point until a pass moves no coordinate by more than the target, in gradient units.
 
-    A Newton step is tried as soon as the passes since the last one have cost as much as it will, an extrapolation
-    after every 6 passes without one. Either is accepted where it lowers the model (docs/theory.md, Proposition 11.3).
-
-    Returns
-    -------
-    (y, passes, decrease)
-        The point reached, how many passes were made, and by how much the model fell.
+    The Gram matrix is formed as soon as passes over columns have cost as much as it will. A Newton step is tried when
+    the passes since the last one have cost as much as it will, an extrapolation after every 6 passes without one;
+    either is accepted where it lowers the model (docs/theory.md, Proposition 11.3).
     """
-    y = model.x.copy()
-    kept = model.kept(y)
+    y, kept = model.x.copy(), model.start()
     before = model.value(y, kept)
     rounding = 4 * np.finfo(float).eps * float(np.max(np.abs(model.d) + model.curvatures * np.abs(y), initial=0.0))
     recent: list[np.ndarray] = []
-    spent, passes = 0.0, 0
-    while passes < _MOST_PASSES:
+    spent, since_newton, passes = 0.0, 0.0, 0
+    while passes < (_MOST_PASSES if isinstance(model.terms, Compiled) else _MOST_PLAIN_PASSES):
         passes += 1
         if model.sweep(y, kept) <= max(target, rounding):
             break
-        active = np.count_nonzero(y)
-        spent += active * kept.size
+        active = int(np.count_nonzero(y))
+        cost = model.cost(active) + _CALL
+        spent, since_newton = spent + cost, since_newton + cost
+        if isinstance(model, ByColumns) and spent >= model.cost_of_gram:
+            kept, model = model.slopes(kept), model.by_gram()
         recent.append(y.copy())
         trial = None
-        if isinstance(model.terms, Compiled) and spent >= active**3 / _FLOPS + _OVERHEAD:
-            trial, spent, recent = _newton(model, y, kept), 0.0, []
+        cost_of_newton = active**3 / _CHOLESKY + model.cost_of_hessian(active) + 4 * _CALL
+        if isinstance(model.terms, Compiled) and since_newton >= cost_of_newton:
+            trial, since_newton, recent = _newton(model, y, kept), 0.0, []
         elif len(recent) > _MEMORY:
             trial, recent = _extrapolated(model, recent, y, kept), []
         if trial is not None:
             y, kept = trial
-    return y, passes, before - model.value(y, kept)
+    return Descent(y, before - model.value(y, kept), passes, model)
 
 
 def _newton(model: Model, y: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -62,16 +78,20 @@ def _newton(model: Model, y: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, 
     smooth = np.flatnonzero(np.isfinite(bends))
     if smooth.size == 0:
         return None
-    system = model.hessian(smooth)
-    system[np.diag_indices(smooth.size)] += bends[smooth]
-    _, step, failed = lapack.dposv(system, -(model.slopes(kept)[smooth] + slopes[smooth]), overwrite_a=True)
-    if failed:
+    H, down = model.hessian(smooth), -(model.slopes(kept)[smooth] + slopes[smooth])
+    for curvature in (bends[smooth], np.maximum(bends[smooth], 0.0)):  # without its concave part where that is too much
+        system = H.copy()
+        system[np.diag_indices(smooth.size)] += curvature
+        _, step, failed = lapack.dposv(system.T, down, overwrite_a=True)
+        if not failed:
+            break
+    else:
         return None
     full = y.copy()
     full[smooth] += step
     value = model.value(y, kept)
     for trial in (full, np.where(y * full < 0, 0.0, full)):
-        beside = model.kept(trial)
+        beside = model.moved(kept, trial - y)
         if model.value(trial, beside) < value:
             return trial, beside
     return None
@@ -89,5 +109,5 @@ def _extrapolated(
     except np.linalg.LinAlgError:  # the iterates differ by rounding alone, or not at all
         return None
     trial = (weights / weights.sum()) @ np.array(recent[1:])
-    beside = model.kept(trial)
+    beside = model.moved(kept, trial - y)
     return (trial, beside) if model.value(trial, beside) < model.value(y, kept) else None

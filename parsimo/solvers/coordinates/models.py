@@ -9,6 +9,7 @@ the image diag(h) A (y - x) where columns are cheaper. A pass changes both in pl
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -17,6 +18,10 @@ import numpy as np
 from parsimo.solvers.coordinates.terms import Compiled, Terms
 
 __all__ = ["ByColumns", "ByGram", "BySparseColumns", "Model", "positive"]
+
+_LARGEST_GRAM = 2000  # coordinates: 32 MB
+_PRODUCT = 30  # multiplications of a product of matrices in the time of one in a pass
+_SCATTERED = 4  # multiplications of a pass in the time of one entry of a sparse product
 
 
 class Model(ABC):
@@ -54,8 +59,20 @@ class Model(ABC):
         return self.smooth_value(y, kept) + self.terms.value(y)
 
     @abstractmethod
-    def kept(self, y: np.ndarray) -> np.ndarray:
-        """What goes along with y."""
+    def start(self) -> np.ndarray:
+        """What goes along with y = x."""
+
+    @abstractmethod
+    def moved(self, kept: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """What goes along with y + step, from what goes along with y."""
+
+    @abstractmethod
+    def cost(self, active: int) -> float:
+        """Of a pass in which so many coordinates move, in multiplications."""
+
+    @abstractmethod
+    def cost_of_hessian(self, size: int) -> float:
+        """Of H on so many coordinates, in multiplications of a pass."""
 
     @abstractmethod
     def smooth_value(self, y: np.ndarray, kept: np.ndarray) -> float:
@@ -86,8 +103,21 @@ class ByGram(Model):
         super().__init__(terms, x, d, H.diagonal())
         self.H = H
 
-    def kept(self, y: np.ndarray) -> np.ndarray:
-        return self.d + self.H @ (y - self.x)
+    def start(self) -> np.ndarray:
+        return self.d.copy()
+
+    def moved(self, kept: np.ndarray, step: np.ndarray) -> np.ndarray:
+        if not isinstance(self.terms, Compiled):
+            return kept + self.H @ step
+        slopes = kept.copy()
+        self.terms.passes.gram_shift(slopes, self.H, step)
+        return slopes
+
+    def cost(self, active: int) -> float:
+        return active * self.H.shape[0]
+
+    def cost_of_hessian(self, size: int) -> float:
+        return size * size
 
     def smooth_value(self, y: np.ndarray, kept: np.ndarray) -> float:
         return float((y - self.x) @ (self.d + kept)) / 2
@@ -109,14 +139,44 @@ class ByGram(Model):
 
 
 class ByColumns(Model):
-    """Q through its columns, the rows of a (k, m) array: passes keep the image of y - x, (m,)."""
+    """Q through its columns, the rows of a (k, m) array: passes keep the image of y - x, (m,).
 
-    def __init__(self, terms: Terms, x: np.ndarray, d: np.ndarray, columns: np.ndarray, h: np.ndarray) -> None:
-        super().__init__(terms, x, d, np.einsum("ji,ji,i->j", columns, columns, h))
-        self.columns, self.h = columns, h
+    `known` is H on the first coordinates, where that has been computed before.
+    """
 
-    def kept(self, y: np.ndarray) -> np.ndarray:
-        return self.h * ((y - self.x) @ self.columns)
+    def __init__(
+        self, terms: Terms, x: np.ndarray, d: np.ndarray, columns: np.ndarray, h: np.ndarray, known: np.ndarray
+    ) -> None:
+        super().__init__(terms, x, d, np.einsum("ji,ji->j", columns * h, columns))
+        self.columns, self.h, self.known = columns, h, known
+
+    @property
+    def cost_of_gram(self) -> float:
+        """Of H, in multiplications of a pass; infinite where passes over columns are never dearer."""
+        k, m = self.columns.shape
+        return math.inf if k > min(2 * m, _LARGEST_GRAM) else m * k * (k - self.known.shape[0]) / _PRODUCT
+
+    def by_gram(self) -> ByGram:
+        """The same model with H at hand."""
+        k, old = self.columns.shape[0], self.known.shape[0]
+        H = np.empty((k, k))
+        H[:old, :old] = self.known
+        np.matmul(self.columns[old:] * self.h, self.columns.T, out=H[old:])
+        H[:old, old:] = H[old:, :old].T
+        return ByGram(self.terms, self.x, self.d, H)
+
+    def start(self) -> np.ndarray:
+        return np.zeros_like(self.h)
+
+    def moved(self, kept: np.ndarray, step: np.ndarray) -> np.ndarray:
+        return kept + self.h * (step @ self.columns)
+
+    def cost(self, active: int) -> float:
+        k, m = self.columns.shape
+        return (k + active) * m
+
+    def cost_of_hessian(self, size: int) -> float:
+        return size * size * self.columns.shape[1] / _PRODUCT
 
     def smooth_value(self, y: np.ndarray, kept: np.ndarray) -> float:
         return _image_value(self.d, y - self.x, self.h, kept)
@@ -146,8 +206,17 @@ class BySparseColumns(Model):
         super().__init__(terms, x, d, columns.power(2).T @ h)
         self.columns, self.h = columns, h
 
-    def kept(self, y: np.ndarray) -> np.ndarray:
-        return self.h * (self.columns @ (y - self.x))
+    def start(self) -> np.ndarray:
+        return np.zeros_like(self.h)
+
+    def moved(self, kept: np.ndarray, step: np.ndarray) -> np.ndarray:
+        return kept + self.h * (self.columns @ step)
+
+    def cost(self, active: int) -> float:
+        return 2 * self.columns.nnz
+
+    def cost_of_hessian(self, size: int) -> float:
+        return _SCATTERED * size * size
 
     def smooth_value(self, y: np.ndarray, kept: np.ndarray) -> float:
         return _image_value(self.d, y - self.x, self.h, kept)

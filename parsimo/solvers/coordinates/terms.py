@@ -11,7 +11,7 @@ from parsimo.penalties.even import EvenPenalty
 from parsimo.solvers.compiled import passes_of
 from parsimo.solvers.compiled.twins import Twins, twins_of
 
-__all__ = ["Compiled", "Plain", "Terms", "terms_of"]
+__all__ = ["Compiled", "Plain", "Relaxation", "Terms", "terms_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,17 @@ class Compiled:
         """prox_{g_j / L_j}(x_j - s_j / L_j) - x_j for each coordinate by itself."""
         return self.passes.prox_moves(x, slopes, curvatures, self.twins.kinds, self.twins.rows)
 
+    def tangent(self) -> Compiled | None:
+        """Absolute values with the slopes of g at 0+ in place of terms that are concave in |x_j|; None without such.
+
+        They lie above g and touch it at 0 (docs/theory.md, Proposition 11.4).
+        """
+        concave = self.twins.concave
+        if not concave.any():
+            return None
+        slopes = self.shapes(np.full(concave.size, np.finfo(float).tiny))[1]
+        return Compiled(self.twins.with_slopes(concave, slopes))
+
     def value(self, x: np.ndarray) -> float:
         """The sum of the terms."""
         return float(self.shapes(x)[0].sum())
@@ -53,6 +64,9 @@ class Plain:
     """Where the coordinates are in the argument of g."""
     argument: np.ndarray
     """The whole argument of g, into which values of the coordinates are put."""
+
+    def __str__(self) -> str:
+        return type(self.penalty).__name__
 
     def take(self, index: np.ndarray, x: np.ndarray) -> Plain:
         """The terms of some coordinates of x; g is given the others as well, where it cannot do without."""
@@ -86,6 +100,25 @@ class Plain:
 
 
 Terms = Compiled | Plain
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """Absolute values in place of the terms that are concave in |x_j|: above them, and touching them at 0."""
+
+    terms: Compiled
+    """Weighted absolute values where g_j is concave in |x_j|, g_j itself elsewhere."""
+    goal: float | None
+    """How small the largest move must be for the relaxation to be left."""
+
+    @classmethod
+    def at(cls, x: np.ndarray, terms: Terms) -> Relaxation | None:
+        """The one that touches at x; None where no term is known to be concave, and where x is not 0.
+
+        From 0 it is the convex problem that leads to better minimizers; whoever gives another start means that one.
+        """
+        tangent = None if x.any() or isinstance(terms, Plain) else terms.tangent()
+        return None if tangent is None else cls(tangent, None)
 
 
 def terms_of(penalty: Any, x: np.ndarray) -> Terms:

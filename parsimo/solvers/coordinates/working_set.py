@@ -1,91 +1,88 @@
-"""The working set of coordinate descent: its coordinates, and what was computed of their columns."""
+"""The working set of coordinate descent: its coordinates, and what has been computed of their columns."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from parsimo._array import Array
 from parsimo.solvers.coordinates.models import ByColumns, ByGram, BySparseColumns, Model
 from parsimo.solvers.coordinates.terms import Terms
 
 __all__ = ["WorkingSet"]
 
-_LARGEST_GRAM = 2000  # coordinates: 32 MB
-_STALE = 4  # times larger than it needs be: then the working set is begun again
+_STALE = 2  # times larger than it needs to be: then it is begun again from the nonzeros
 
 
 @dataclass(frozen=True, eq=False)
 class WorkingSet:
-    """Coordinates that move together."""
+    """Coordinates that move together; all nonzeros are among them."""
 
     index: np.ndarray
-    """Which they are, (k,), those that came first before the others."""
+    """Which they are, (k,); those that came first stand before the others."""
     columns: Any
     """Their columns in float64: the rows of a (k, m) array, or an m x k matrix in compressed column format."""
-    gram: np.ndarray | None
-    """A'A of the columns, (k, k), where it is used and does not depend on x."""
+    gram: np.ndarray
+    """The Hessian of f on the first of them, where it has been used and does not depend on x."""
 
     @classmethod
-    def empty(cls) -> WorkingSet:
-        """No coordinates."""
-        return cls(np.empty(0, dtype=np.int64), None, None)
+    def empty(cls, source: Any) -> WorkingSet:
+        """No coordinates yet."""
+        index = np.empty(0, dtype=np.int64)
+        columns = source.matrix[:, index] if _is_sparse(source.matrix) else np.empty((0, source.matrix.shape[0]))
+        return cls(index, columns, np.empty((0, 0)))
 
-    def grown(self, columns: Any, moves: np.ndarray, x: np.ndarray, first: int) -> tuple[WorkingSet, float]:
-        """With the coordinates that move farthest by themselves, and how far those outside would at most.
+    def others(self, values: np.ndarray) -> np.ndarray:
+        """The values, (n,), with 0 on the working set."""
+        outside = values.copy()
+        outside[self.index] = 0.0
+        return outside
 
-        As many are added as there are already, `first` at least. All nonzeros belong to it.
-        """
+    def grown(self, source: Any, calls: np.ndarray, x: np.ndarray, first: int) -> WorkingSet:
+        """With the nonzeros and the loudest callers: as many as there are already, `first` at least."""
         base = self
-        if self.index.size > _STALE * (np.count_nonzero(x[self.index]) + first):
+        if self.index.size > _STALE * (np.count_nonzero(x) + first):
             base = self._kept(np.flatnonzero(x[self.index]))
-        score = np.abs(moves)
-        score[base.index] = 0.0
-        outside = float(score.max(initial=0.0))
-        nonzero = (x != 0) & np.isin(np.arange(x.size), base.index, invert=True)
-        count = min(max(base.index.size, first), int(np.count_nonzero(score)))
-        score[nonzero] = np.inf
-        count = max(count, int(np.count_nonzero(nonzero)))
+        missing = base.others((x != 0).astype(np.float64)) > 0
+        loudness = np.where(missing, np.inf, base.others(calls))
+        count = min(max(base.index.size, first, int(missing.sum())), int(np.count_nonzero(loudness)))
         if count == 0:
-            return base, outside
-        new = np.argpartition(score, -count)[-count:]
-        new = new[np.argsort(-score[new], kind="stable")]
-        return base._with(columns, new), outside
+            return base
+        new = np.argpartition(loudness, -count)[-count:]
+        return base._with(source, new[np.argsort(-loudness[new], kind="stable")])
 
     def _kept(self, places: np.ndarray) -> WorkingSet:
-        sparse = hasattr(self.columns, "indptr")
-        gram = None if self.gram is None else self.gram[np.ix_(places, places)]
-        return WorkingSet(self.index[places], self.columns[:, places] if sparse else self.columns[places], gram)
+        columns = self.columns[:, places] if _is_sparse(self.columns) else self.columns[places]
+        known = places[places < self.gram.shape[0]]
+        return WorkingSet(self.index[places], columns, self.gram[np.ix_(known, known)])
 
     def _with(self, source: Any, new: np.ndarray) -> WorkingSet:
         index = np.concatenate([self.index, new])
-        if hasattr(source.matrix, "indptr"):
-            part = source.matrix[:, index].astype(np.float64)
-            part.indices, part.indptr = part.indices.astype(np.int64), part.indptr.astype(np.int64)
-            return WorkingSet(index, part, None)
+        if _is_sparse(source.matrix):
+            columns = source.matrix[:, index].astype(np.float64)
+            columns.indices, columns.indptr = columns.indices.astype(np.int64), columns.indptr.astype(np.int64)
+            return WorkingSet(index, columns, self.gram)
         added = np.ascontiguousarray(source.matrix.T[new], dtype=np.float64)
-        rows = added if self.columns is None else np.concatenate([self.columns, added])
-        k, m = rows.shape
-        if not source.is_quadratic or k > min(m, _LARGEST_GRAM):
-            return WorkingSet(index, rows, None)
-        old = k - new.size if self.gram is not None else 0
-        gram = np.empty((k, k))
-        gram[:old, :old] = self.gram if old else 0.0
-        gram[old:] = rows[old:] @ rows.T
-        gram[:old, old:] = gram[old:, :old].T
-        return WorkingSet(index, rows, gram)
+        return WorkingSet(index, np.concatenate([self.columns, added]), self.gram)
 
-    def model(self, source: Any, terms: Terms, point: Array, x: np.ndarray, d: np.ndarray, share: float) -> Model:
-        """The quadratic model at a point, its curvature a share of the way from that of the loss to its bound."""
-        bound = source.largest_curvature
-        if self.gram is not None:
-            return ByGram(terms, x, d, bound * self.gram)
-        m = source.matrix.shape[0]
-        h = np.full(m, bound) if source.is_quadratic else source.curvatures(point) * (1 - share) + share * bound
-        if hasattr(self.columns, "indptr"):
-            return BySparseColumns(terms, x, d, self.columns, h)
-        if self.index.size <= min(m, _LARGEST_GRAM):
-            return ByGram(terms, x, d, (self.columns * h) @ self.columns.T)
-        return ByColumns(terms, x, d, self.columns, h)
+    def model(self, terms: Terms, x: np.ndarray, d: np.ndarray, curvature: np.ndarray) -> Model:
+        """The quadratic model at x, whose Hessian is A' diag(curvature) A."""
+        if _is_sparse(self.columns):
+            return BySparseColumns(terms, x, d, self.columns, curvature)
+        if 0 < self.gram.shape[0] == self.index.size:
+            return ByGram(terms, x, d, self.gram)
+        return ByColumns(terms, x, d, self.columns, curvature, known=self.gram)
+
+    def after(self, source: Any, model: Model) -> WorkingSet:
+        """With what a descent along the model has computed that will be of use again."""
+        return replace(self, gram=model.H) if source.is_quadratic and isinstance(model, ByGram) else self
+
+    def predictions(self, x: np.ndarray) -> np.ndarray:
+        """A x for an x that is 0 outside the working set."""
+        y = x[self.index]
+        return self.columns @ y if _is_sparse(self.columns) else y @ self.columns
+
+
+def _is_sparse(matrix: Any) -> bool:
+    return hasattr(matrix, "indptr")
