@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -149,8 +148,6 @@ def test_a_run_that_is_stopped_between_evaluations_is_looked_at():
     @dataclass(frozen=True)
     class Hiding(ProximalGradient):
         def step(self, problem: Any, state: Any) -> Any:
-            from dataclasses import replace
-
             new = super().step(problem, state)
             return replace(new, x=new.x * (math.nan if math.isfinite(state.residual) else 1.0), residual=1.0)
 
@@ -333,20 +330,31 @@ def test_a_diverging_run_ends_as_diverged_with_the_best_point(every: int):
 
 
 def test_the_best_point_of_a_diverging_run_need_not_be_the_start():
-    """A solver that descends for five steps, then goes up for ever."""
+    """A solver that descends for five steps, then goes away for ever."""
 
     @dataclass(frozen=True)
     class Turning(ProximalGradient):
+        def init(self, problem: Any, x0: Any) -> Any:
+            return SimpleNamespace(point=x0, u=None, inner=super().init(problem, x0), k=0)
+
         def step(self, problem: Any, state: Any) -> Any:
-            from dataclasses import replace
+            if state.k >= 5:
+                return SimpleNamespace(point=30 * state.point, u=None, inner=state.inner, k=state.k + 1)
+            inner = super().step(problem, state.inner)
+            return SimpleNamespace(point=inner.point, u=None, inner=inner, k=state.k + 1)
 
-            turned = next(self.count) >= 5  # type: ignore[attr-defined]
-            return super().step(problem, replace(state, step_size=50.0 if turned else 0.1))
+        def measures(self, state: Any) -> dict[str, float]:
+            return super().measures(state.inner)
 
-    solver = Turning(step_size=0.1)
-    object.__setattr__(solver, "count", itertools.count())
-    result = ps.solve(lasso(), solver, np.ones(5))
+        def merit(self, problem: Any, state: Any) -> float:
+            return float(problem.value(state.point))
+
+        def notes(self, state: Any) -> tuple[str, ...]:
+            return ()
+
+    result = ps.solve(lasso(), Turning(step_size=0.1), np.ones(5))
     assert result.status is ps.Status.DIVERGED
+    assert result.iterations > 6
     five = ps.solve(lasso(), SMALL, np.ones(5), stop=stopping.max_iterations(5))
     assert (result.x == five.x).all()
     assert result.certificate == five.certificate
