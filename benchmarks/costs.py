@@ -77,7 +77,7 @@ def bare(lasso: Lasso, step_size: float, steps: int) -> np.ndarray:
 
 def by_solve(problem: ps.Composite, step_size: float, steps: int) -> np.ndarray:
     """The same steps by `solve`."""
-    solver = ps.ProximalGradient(step_size=step_size, backtracking=False)
+    solver = ps.ProximalGradient(step_size=step_size)
     return ps.solve(problem, solver, stop=ps.stopping.max_iterations(steps), every=steps + 1).x
 
 

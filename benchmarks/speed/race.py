@@ -52,12 +52,19 @@ class Row:
     verdict: dict[str, Any] | None = None
     """Of the answer at `tolerance`; of the best one found where none is good enough."""
     seconds: list[float] = field(default_factory=list)
-    """One figure a repeat."""
+    """Of the wall clock, one figure a repeat."""
+    cpu_seconds: list[float] = field(default_factory=list)
+    """Of all threads, one figure a repeat."""
 
     @property
     def median(self) -> float | None:
-        """Of the repeats; None before the first."""
-        return statistics.median(self.seconds) if self.seconds else None
+        """Seconds of the wall clock; None where there is no time to show."""
+        return statistics.median(self.seconds) if self.seconds and not self.reason else None
+
+    @property
+    def cpu_median(self) -> float | None:
+        """Seconds of all threads."""
+        return statistics.median(self.cpu_seconds) if self.cpu_seconds and not self.reason else None
 
 
 class Race:
@@ -80,6 +87,7 @@ class Race:
                     if self.rows[name].tolerance is not None:
                         for row in self.rows.values():
                             row.seconds.clear()
+                            row.cpu_seconds.clear()
                     say(f"{self.case.name}: {name}: {self._found(name)}")
             for repeat in range(repeats):
                 for name in self.names:
@@ -125,9 +133,9 @@ class Race:
         self._write()
 
     def _try(self, row: Row, worker: Any, tolerance: float) -> bool:
-        seconds, answer = worker.solve(tolerance, once=True)
-        verdict = judge(self.case, answer)
-        row.rungs.append([tolerance, verdict.certificate, round(seconds, 6)])
+        timed = worker.solve(tolerance, once=True)
+        verdict = judge(self.case, timed.answer)
+        row.rungs.append([tolerance, verdict.certificate, round(timed.seconds, 6)])
         if verdict.good:
             row.tolerance = tolerance
         if verdict.good or _better(verdict, row.verdict):
@@ -138,16 +146,17 @@ class Race:
     def _repeat(self, name: str, worker: Any) -> None:
         row = self.rows[name]
         try:
-            seconds, answer = worker.solve(row.tolerance, once=False)
+            timed = worker.solve(row.tolerance, once=False)
         except Failed as failure:
             self._fail(name, str(failure))
             return
-        verdict = judge(self.case, answer)
+        verdict = judge(self.case, timed.answer)
         if not verdict.good:
             self._fail(name, f"certificate {verdict.certificate:.1e} at a tolerance that was good enough before")
             return
         row.verdict = asdict(verdict)
-        row.seconds.append(round(seconds, 6))
+        row.seconds.append(round(timed.seconds, 6))
+        row.cpu_seconds.append(round(timed.cpu_seconds, 6))
         self._write()
 
     def _fail(self, name: str, reason: str) -> None:

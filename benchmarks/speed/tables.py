@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from benchmarks.speed.cases import Case, Goal
 from benchmarks.speed.race import Row
 
-__all__ = ["goal_lines", "goals", "read", "rows"]
+__all__ = ["goal_lines", "goals", "read", "rows", "table"]
 
 _SAME = 1e-9  # of the objective at 0: a difference below is rounding and what the certificate leaves open
 
@@ -26,18 +25,22 @@ def rows(case: Case, seed: int, found: dict[str, Row]) -> Iterator[str]:
     """One line for each contestant: its time, and what its answer is worth."""
     best = _lowest(found)
     for name, row in found.items():
-        time = f"{row.median:.3g}" if row.median is not None and not row.reason else row.reason or "not yet"
-        spread = f"{min(row.seconds):.3g} to {max(row.seconds):.3g}" if row.seconds and not row.reason else ""
-        cells = ["", "", "", ""]
-        if row.verdict is not None:
+        cells = [case.name, seed, f"{name} {row.version.split(' ')[0]}"]
+        if row.median is None:
+            cells += [row.reason or "not yet", "", ""]
+        else:
+            cells += [f"{row.median:.3g}", f"{min(row.seconds):.3g} to {max(row.seconds):.3g}", f"{row.cpu_median:.3g}"]
+        if row.verdict is None:
+            cells += [""] * 4
+        else:
             above = max(_excesses(row.verdict["objectives"], best, case))
-            cells = [
+            cells += [
                 "" if row.tolerance is None else f"{row.tolerance:.1e}",
                 f"{row.verdict['certificate']:.1e}",
                 "0" if above < _SAME else f"{above:.1e}",
                 _span(row.verdict["nonzeros"]),
             ]
-        yield f"| {case.name} | {seed} | {name} {row.version.split(' ')[0]} | {time} | {spread} | {' | '.join(cells)} |"
+        yield _line(cells)
 
 
 def goal_lines(case: Case, seed: int, found: dict[str, Row]) -> Iterator[str]:
@@ -50,32 +53,41 @@ def goal_lines(case: Case, seed: int, found: dict[str, Row]) -> Iterator[str]:
 
 def goals(lines: Iterable[str]) -> str:
     """The table of goals."""
-    head = "| case | seed | parsimo | s | against | s | ratio | of the shortest | goal | met | objective higher |"
+    head = "| case | seed | parsimo | s | against | s | ratio | of CPU s | goal | met | objective higher |"
     return "\n".join([head, f"|{'---|' * 11}", *lines])
 
 
 def table(lines: Iterable[str]) -> str:
     """The table of times."""
-    head = "| case | seed | solver | s | from, to | tolerance | certificate | objective above lowest | nonzeros |"
-    return "\n".join([head, f"|{'---|' * 9}", *lines])
+    head = (
+        "| case | seed | solver | s | from, to | CPU s | tolerance | certificate | objective above lowest | nonzeros |"
+    )
+    return "\n".join([head, f"|{'---|' * 10}", *lines])
 
 
 def _goal(case: Case, seed: int, goal: Goal, other: str, ours: Row, theirs: Row) -> str:
-    mine = "never" if ours.median is None or ours.reason else f"{ours.median:.3g}"
-    yours = "never" if theirs.median is None or theirs.reason else f"{theirs.median:.3g}"
-    ratio, shortest, met = "", "", "no"
-    if mine != "never" and yours != "never":
-        quotient = statistics.median(ours.seconds) / statistics.median(theirs.seconds)
-        ratio, shortest = f"{quotient:.2g}", f"{min(ours.seconds) / min(theirs.seconds):.2g}"
-        met = "yes" if quotient <= goal.ratio else "no"
-    elif mine != "never":
-        met = "yes: it never gets there"
-    higher = _higher(case, ours, theirs)
-    return (
-        f"| {case.name} | {seed} | {goal.ours.removeprefix('parsimo ')} | {mine} | {other} | {yours} | {ratio} | "
-        f"{shortest} | "
-        f"{goal.ratio:g} | {met} | {higher} |"
-    )
+    ratio, cpu, met = "", "", "no"
+    if ours.median is not None and theirs.median is not None:
+        quotient = ours.median / theirs.median
+        ratio, cpu, met = f"{quotient:.2g}", _quotient(ours, theirs), "yes" if quotient <= goal.ratio else "no"
+    elif ours.median is not None:
+        met = "yes: the other never gets there"
+    name = goal.ours.removeprefix("parsimo ")
+    cells = [case.name, seed, name, _seconds(ours), other, _seconds(theirs), ratio, cpu, f"{goal.ratio:g}", met]
+    return _line([*cells, _higher(case, ours, theirs)])
+
+
+def _seconds(row: Row) -> str:
+    return "never" if row.median is None else f"{row.median:.3g}"
+
+
+def _quotient(ours: Row, theirs: Row) -> str:
+    """Of the CPU seconds, which other work on the machine leaves alone."""
+    return "" if ours.cpu_median is None or not theirs.cpu_median else f"{ours.cpu_median / theirs.cpu_median:.2g}"
+
+
+def _line(cells: Iterable[Any]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _higher(case: Case, ours: Row, theirs: Row) -> str:

@@ -11,7 +11,7 @@ import time
 import traceback
 import warnings
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,10 +19,20 @@ from benchmarks.speed.cases import CASES
 from benchmarks.speed.contestants import enter
 from benchmarks.speed.judge import check_translation
 
-__all__ = ["Failed", "Worker"]
+__all__ = ["Failed", "Timed", "Worker"]
 
 _VISIT = 0.1  # seconds: a short solve is repeated until so much has passed, and its median counts
 _MOST = 20  # solves in one visit
+
+
+class Timed(NamedTuple):
+    """An answer and what it took."""
+
+    seconds: float
+    """By the clock on the wall."""
+    cpu_seconds: float
+    """Of all threads of the process: what other work on the machine leaves alone."""
+    answer: np.ndarray
 
 
 class Failed(RuntimeError):
@@ -47,11 +57,10 @@ class Worker:
         theirs.close()
         self.ladder: tuple[float, ...] = self._answer()
 
-    def solve(self, tolerance: float, once: bool) -> tuple[float, np.ndarray]:
-        """Seconds, and the answer. With `once`, of a single solve; otherwise the median over a visit."""
+    def solve(self, tolerance: float, once: bool) -> Timed:
+        """A single solve with `once`; otherwise as many as fill a visit, of whose times the medians count."""
         self._pipe.send((tolerance, once))
-        seconds, answer = self._answer()
-        return seconds, answer
+        return Timed(*self._answer())
 
     def close(self) -> None:
         """End the process."""
@@ -73,7 +82,7 @@ class Worker:
 
 
 def _serve(pipe: Connection, name: str, case_name: str, seed: int) -> None:
-    """Answer until the other end is closed: first the ladder, once warm, then (seconds, answer) for each request."""
+    """Answer until the other end is closed: first the ladder, once warm, then what is timed for each request."""
     warnings.simplefilter("ignore")  # a library that warns of not converging is judged by its point
     try:
         case = CASES[case_name](seed)
@@ -85,11 +94,13 @@ def _serve(pipe: Connection, name: str, case_name: str, seed: int) -> None:
             tolerance, once = pipe.recv()
             solve = contestant.at(tolerance)
             seconds: list[float] = []
+            cpu_seconds: list[float] = []
             while not seconds or not (once or sum(seconds) >= _VISIT or len(seconds) == _MOST):
-                start = time.perf_counter()
+                start, cpu_start = time.perf_counter(), time.process_time()
                 answer = solve()
                 seconds.append(time.perf_counter() - start)
-            pipe.send(("solved", (statistics.median(seconds), answer)))
+                cpu_seconds.append(time.process_time() - cpu_start)
+            pipe.send(("solved", (statistics.median(seconds), statistics.median(cpu_seconds), answer)))
     except EOFError:
         return
     except Exception as error:

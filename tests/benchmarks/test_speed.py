@@ -17,7 +17,7 @@ from benchmarks.speed import race, tables
 from benchmarks.speed.cases import CASES, Case, Goal
 from benchmarks.speed.contestants import ENTRIES, FIELDS, enter, field_of
 from benchmarks.speed.judge import WrongTranslation, check_translation, judge
-from benchmarks.speed.worker import Failed
+from benchmarks.speed.worker import Failed, Timed
 from parsimo.problems import instances
 
 
@@ -42,12 +42,12 @@ class Scripted:
         stop = ps.stopping.first_of(ps.stopping.certificate_below(1e-12), ps.stopping.max_iterations(5000))
         self.solution = ps.solve(case.problems[0], ps.ProximalGradient(), stop=stop).x
 
-    def solve(self, tolerance: float, once: bool) -> tuple[float, np.ndarray]:
+    def solve(self, tolerance: float, once: bool) -> Timed:
         if self.fails:
             raise Failed(self.fails)
         self.asked.append((tolerance, once))
         error = np.where(self.solution != 0, max(tolerance, self.best) * np.linalg.norm(self.case.slopes_at_zero), 0.0)
-        return self.seconds, (self.solution + error / 100)[None, :]
+        return Timed(self.seconds, self.seconds, (self.solution + error / 100)[None, :])
 
     def close(self) -> None:
         pass

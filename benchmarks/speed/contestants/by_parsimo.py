@@ -21,7 +21,7 @@ def coordinate_descent(case: Case) -> Contestant:
 
 def proximal_gradient(case: Case) -> Contestant:
     """Accelerated where the problem is convex."""
-    return _single(case, lambda: ps.ProximalGradient(accelerate=case.penalty == "l1"))
+    return _single(case, lambda: ps.ProximalGradient())
 
 
 def proximal_admm(case: Case) -> Contestant:
