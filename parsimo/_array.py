@@ -115,7 +115,7 @@ def inner(x: Array, y: Array) -> float:
     if x.ndim != 1:
         xp = array_namespace(x, y)
         x, y = xp.reshape(x, (-1,)), xp.reshape(y, (-1,))
-    return to_float(x @ y)
+    return float(x @ y)
 
 
 def norm(x: Array) -> float:
@@ -125,7 +125,7 @@ def norm(x: Array) -> float:
 
 def all_finite(x: Array) -> bool:
     """Whether no entry is NaN or infinite."""
-    if math.isfinite(norm(x)):  # one pass, without an array of bits
+    if math.isfinite(inner(x, x)):  # one pass, without an array of bits
         return True
     xp = array_namespace(x)
     return bool(xp.all(xp.isfinite(x)))

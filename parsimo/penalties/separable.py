@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, norm, to_float
+from parsimo._array import Array, array_namespace, asarray_like, norm, to_float
 from parsimo.core.validation import check_step, per_coordinate
 
 __all__ = ["Separable", "by_blocks", "norm_at"]
@@ -69,7 +69,10 @@ class Separable(ABC):
 
     def _parameter(self, name: str, x: Array) -> Array:
         """The attribute of this name, one number or one for each coordinate, as an array like x."""
-        return per_coordinate(getattr(self, name), x, f"{type(self).__name__}: {name}")
+        value = getattr(self, name)
+        if isinstance(value, float):
+            return asarray_like(value, x)
+        return per_coordinate(value, x, f"{type(self).__name__}: {name}")
 
     def blocks(self, x: Array) -> Iterator[tuple[Any, Any]]:
         """g on some coordinates, and which they are: pieces of a long numpy vector, or all of x at once."""

@@ -166,9 +166,10 @@ def run(
                 row |= {"iteration": k, "seconds": watch.seconds, **oracle.calls}
                 history.append(row)
                 objective, proved = row["objective"], row["certificate"]
-                now = watch.wall_seconds
                 ahead = watch.ahead(evaluated=(k + 1) % every == 0)
-                report = Report(k, state.point, proved, row["residual"], objective, now, history, state, ahead)
+                report = Report(
+                    k, state.point, proved, row["residual"], objective, watch.wall_seconds, history, state, ahead
+                )
                 asked_to_stop = False
                 for observer in observers:
                     answer = observer(report)
