@@ -15,7 +15,7 @@ print(penalized.exactness, end="\n\n")
 for target, solver in [
     (penalized.eliminate(), ps.ProximalADMM()),
     (penalized.eliminate(), ps.ProximalGradient()),
-    (penalized, ps.AlternatingMinimization(ps.ProximalGradient(accelerate=True), inner_steps=50)),
+    (penalized, ps.AlternatingMinimization(ps.ProximalGradient(acceleration=ps.Nesterov()), inner_steps=50)),
 ]:
     result = ps.solve(target, solver)
     print(result)

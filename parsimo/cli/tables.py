@@ -20,7 +20,7 @@ __all__ = ["solve"]
 
 # name: solver, and at every how many of its iterations the certificate is looked at
 _SOLVERS = {
-    "alternating": (ps.AlternatingMinimization(ps.ProximalGradient(accelerate=True), inner_steps=200), 1),
+    "alternating": (ps.AlternatingMinimization(ps.ProximalGradient(acceleration=ps.Nesterov()), inner_steps=200), 1),
     "admm": (ps.ProximalADMM(), 10),
     "gradient": (ps.ProximalGradient(), 10),
 }

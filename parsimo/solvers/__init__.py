@@ -1,10 +1,13 @@
 """Solvers: frozen hyperparameters and a pure step each; one loop for all of them."""
 
 from parsimo.solvers import observers, stopping
+from parsimo.solvers.acceleration import Anderson, Inertial, Nesterov
 from parsimo.solvers.alternating import AlternatingMinimization
 from parsimo.solvers.coordinate_descent import CoordinateDescent
 from parsimo.solvers.ladder import Ladder, Reading, Rung
+from parsimo.solvers.linesearch import Backtracking, BarzilaiBorwein, Constant
 from parsimo.solvers.loop import run, solve
+from parsimo.solvers.palm import PALM
 from parsimo.solvers.polishing import Polished, polish
 from parsimo.solvers.proximal_admm import ProximalADMM
 from parsimo.solvers.proximal_gradient import ProximalGradient
@@ -12,17 +15,24 @@ from parsimo.solvers.stationarity import certify
 from parsimo.solvers.subsets import SubsetPath, subset_path
 from parsimo.solvers.x_steps import Exact, Inexact, Linearized
 
-REGISTRY = (ProximalGradient, ProximalADMM, AlternatingMinimization, CoordinateDescent)
+REGISTRY = (ProximalGradient, ProximalADMM, AlternatingMinimization, PALM, CoordinateDescent)
 """Every solver; the laws in tests/solvers run over it."""
 
 __all__ = [
     "REGISTRY",
     "AlternatingMinimization",
+    "Anderson",
+    "Backtracking",
+    "BarzilaiBorwein",
+    "Constant",
     "CoordinateDescent",
     "Exact",
+    "Inertial",
     "Inexact",
     "Ladder",
     "Linearized",
+    "Nesterov",
+    "PALM",
     "Polished",
     "ProximalADMM",
     "ProximalGradient",

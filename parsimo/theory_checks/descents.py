@@ -11,7 +11,7 @@ import numpy as np
 from parsimo.core.problem import Composite, certificate
 from parsimo.penalties import L1, Box, ZeroNorm
 from parsimo.problems import ClusteringProblem, ZeroNormProblem
-from parsimo.solvers import AlternatingMinimization, ProximalGradient
+from parsimo.solvers import AlternatingMinimization, Backtracking, Constant, ProximalGradient
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, run_text
 from parsimo.theory_checks.subjects import FAMILY
@@ -57,7 +57,7 @@ def check_gradient_descent(
         for k in range(15):
             old, state = state, solver.step(problem, state)
             theta = 1.0 if convex else 0.9
-            L = theta / state.step_size if solver.backtracking else problem.f.lipschitz
+            L = theta / state.step_size if isinstance(solver.step_rule, Backtracking) else problem.f.lipschitz
             before, after = problem.value(old.x, old.u), problem.value(state.x, state.u)
             least = decrease(L, state.step_size, convex) * float(np.sum((state.x - old.x) ** 2))
             slack = (before - after - least) / (1 + abs(before) + abs(after))
@@ -193,7 +193,8 @@ def _gradient_runs(rng: np.random.Generator, trials: int, make: Any) -> Iterator
         problem: Any = Composite(f, g)
         if x0.size > 2 and rng.integers(3) == 0:
             problem = ClusteringProblem(f, 0.4, 2, "squared" if rng.integers(2) else "absolute")
-        yield problem, make(step_size=(5.0 if backtracking else share) / L, backtracking=backtracking), x0
+        step_size, rule = (5.0, Backtracking()) if backtracking else (share, Constant())
+        yield problem, make(step_size=step_size / L, step_rule=rule), x0
 
 
 def _alternating_runs(rng: np.random.Generator, trials: int, make: Any) -> Iterator[tuple[Any, Any, np.ndarray]]:
@@ -211,7 +212,7 @@ def _alternating_runs(rng: np.random.Generator, trials: int, make: Any) -> Itera
         else:
             phi = _MEMBERS[int(rng.integers(len(_MEMBERS)))]
             problem = ZeroNormProblem(f, weight).to_mpec(phi).penalize(float(10 ** rng.uniform(-1, 1)))
-        yield problem, make(inner=ProximalGradient(), inner_steps=inner_steps), x0
+        yield problem, make(inner=ProximalGradient(step_rule=Constant()), inner_steps=inner_steps), x0
 
 
 CHECKS = (

@@ -12,16 +12,24 @@ from __future__ import annotations
 import numpy as np
 
 from parsimo import penalties, problems
+from parsimo.core.functions import Zero
 from parsimo.core.problem import Composite
 from parsimo.penalties import *  # noqa: F403
 from parsimo.penalties.codebook import Line, best_codebook
 from parsimo.problems import *  # noqa: F403
 from parsimo.problems.mpec import zero_where_better
 from parsimo.solvers import (
+    PALM,
     AlternatingMinimization,
+    Anderson,
+    Backtracking,
+    BarzilaiBorwein,
+    Constant,
     Exact,
+    Inertial,
     Inexact,
     Linearized,
+    Nesterov,
     ProximalADMM,
     ProximalGradient,
     certify,
@@ -39,6 +47,7 @@ from parsimo.theory_checks.functions import Quadratic
 from parsimo.theory_checks.gradient import SMOOTH
 from parsimo.theory_checks.lower_bounds import sparse_problem
 from parsimo.theory_checks.majorization import majorized_fall, mpec_weights
+from parsimo.theory_checks.palm import Bent
 from parsimo.theory_checks.quantizers import gaussian_distortion, gaussian_quantiles, interval_costs
 from parsimo.theory_checks.reformulation import ZERO_NORM_PROBLEM, chain_of
 from parsimo.theory_checks.sandwich import sandwich_gaps
@@ -52,14 +61,22 @@ __all__ = [
     *penalties.__all__,
     *problems.__all__,
     "Composite",
+    "Zero",
     "Line",
     "best_codebook",
     "zero_where_better",
     # solvers
     "AlternatingMinimization",
+    "PALM",
+    "Anderson",
+    "Backtracking",
+    "BarzilaiBorwein",
+    "Constant",
     "Exact",
+    "Inertial",
     "Inexact",
     "Linearized",
+    "Nesterov",
     "ProximalADMM",
     "ProximalGradient",
     "certify",
@@ -72,6 +89,7 @@ __all__ = [
     "ZERO_NORM_PROBLEM",
     "HAM",
     "SHAM",
+    "Bent",
     "Huber",
     "Quadratic",
     "exponential",

@@ -113,7 +113,7 @@ def check_gradient_rate(
     for _ in range(trials):
         problem, x0 = _zero_norm_instance(rng)
         gamma = float(rng.choice([0.3, 0.9, 0.99])) / problem.f.lipschitz
-        solver = make(step_size=gamma, backtracking=False)
+        solver = make(step_size=gamma)
         state = solver.init(problem, x0)
         for k in range(30):
             old, state = state, solver.step(problem, state)

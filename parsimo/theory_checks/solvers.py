@@ -15,7 +15,18 @@ from parsimo._array import asarray_like
 from parsimo.core.problem import Composite, starting_point
 from parsimo.penalties import L1, MCP, SCAD, Box, CappedL1, Clustering, ZeroNorm
 from parsimo.problems import LeastSquares, Logistic
-from parsimo.solvers import AlternatingMinimization, Linearized, ProximalADMM, ProximalGradient, solve
+from parsimo.solvers import (
+    PALM,
+    AlternatingMinimization,
+    Anderson,
+    Backtracking,
+    Inertial,
+    Linearized,
+    Nesterov,
+    ProximalADMM,
+    ProximalGradient,
+    solve,
+)
 from parsimo.theory_checks.constants import text_of
 from parsimo.theory_checks.contract import name_of, require_trials
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
@@ -194,11 +205,15 @@ def random_problem(trial: int, seed: int, dtype: str = "float64") -> Composite:
 
 _SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "proximal gradient": (ProximalGradient(), {"trials": 8}),
-    "backtracking": (ProximalGradient(backtracking=True), {"trials": 8}),
-    "accelerated proximal gradient": (ProximalGradient(accelerate=True), {"merit_falls": False}),
+    "backtracking": (ProximalGradient(step_rule=Backtracking()), {"trials": 8}),
+    "accelerated proximal gradient": (ProximalGradient(acceleration=Nesterov()), {"merit_falls": False}),
+    "extrapolated proximal gradient": (ProximalGradient(acceleration=Anderson()), {"trials": 8}),
+    "inertial proximal gradient": (ProximalGradient(acceleration=Inertial()), {"trials": 8}),
     "P-ADMM": (ProximalADMM(), {"trials": 8}),
     "linearized P-ADMM": (ProximalADMM(x_step=Linearized(), proximal_z=0.1), {"trials": 8}),
     "alternating minimization": (AlternatingMinimization(), {"trials": 8}),
+    "PALM": (PALM(), {"trials": 8}),
+    "inertial PALM": (PALM(inertia=0.3), {"trials": 8}),
 }
 
 CHECKS = tuple(

@@ -48,7 +48,7 @@ def check_support_changes(
             x0 = rng.choice([-1, 1], size=b.size) * size * (1 - 1e-12)
             A, b = np.eye(b.size) * np.sqrt(f.lipschitz), x0 * np.sqrt(f.lipschitz)
             f = Quadratic.least_squares(A, b)
-        problem, solver = Composite(f, ZeroNorm(weight)), make(step_size=gamma, backtracking=False)
+        problem, solver = Composite(f, ZeroNorm(weight)), make(step_size=gamma)
         lowest = zero_norm_minimum(A, b, weight)[0] - float(b @ b) / 2
         state, changes = solver.init(problem, x0), 0
         for _ in range(200):

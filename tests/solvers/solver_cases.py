@@ -8,7 +8,17 @@ import numpy as np
 from scipy.special import expit
 
 import parsimo as ps
-from parsimo.solvers import Exact, Inexact, Linearized, ProximalADMM, ProximalGradient
+from parsimo.solvers import (
+    Anderson,
+    Backtracking,
+    Constant,
+    Exact,
+    Inertial,
+    Inexact,
+    Linearized,
+    ProximalADMM,
+    ProximalGradient,
+)
 
 SMOOTH = ("tall least squares", "wide least squares", "logistic")
 PENALTIES = ("l1", "box", "zero norm", "mcp", "scad", "capped l1", "absolute clusters", "squared clusters")
@@ -16,12 +26,17 @@ CONVEX = ("l1", "box")
 
 SOLVERS: dict[str, Any] = {
     "proximal gradient": ProximalGradient(),
-    "backtracking": ProximalGradient(backtracking=True),
+    "constant step": ProximalGradient(step_rule=Constant()),
+    "backtracking": ProximalGradient(step_rule=Backtracking()),
+    "Anderson": ProximalGradient(acceleration=Anderson()),
+    "inertial": ProximalGradient(acceleration=Inertial()),
     "P-ADMM": ProximalADMM(),
     "P-ADMM, proximal": ProximalADMM(proximal_x=0.5, proximal_z=0.5),
     "P-ADMM, linearized": ProximalADMM(x_step=Linearized()),
     "P-ADMM, inexact": ProximalADMM(x_step=Inexact(), proximal_z=0.1),
     "alternating": ps.AlternatingMinimization(),
+    "PALM": ps.PALM(),
+    "iPALM": ps.PALM(inertia=0.3, exact_every=3),
     "coordinate descent": ps.CoordinateDescent(),
 }
 X_STEPS = (Exact(), Linearized(), Inexact(), Inexact(accuracy=0.5))

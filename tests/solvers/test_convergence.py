@@ -9,7 +9,19 @@ import pytest
 from solver_cases import CONVEX, PENALTIES, SMOOTH, SOLVERS, WEIGHT, Data, own_certificate, problem, separates
 
 import parsimo as ps
-from parsimo.solvers import REGISTRY, Exact, Inexact, Linearized, ProximalADMM, ProximalGradient, stopping
+from parsimo.solvers import (
+    REGISTRY,
+    Anderson,
+    Constant,
+    Exact,
+    Inertial,
+    Inexact,
+    Linearized,
+    Nesterov,
+    ProximalADMM,
+    ProximalGradient,
+    stopping,
+)
 
 BUDGET = stopping.first_of(stopping.certificate_below(1e-8, relative=0.0), stopping.max_iterations(3000))
 # The variants of P-ADMM differ in the smooth block, so that two penalties are enough to tell them apart.
@@ -20,6 +32,7 @@ CASES = [
     for name in SOLVERS
     if penalty in ("l1", "zero norm")
     or name in ("proximal gradient", "P-ADMM", "alternating")
+    or (name in ("PALM", "iPALM") and kind == "tall least squares")
     or (name == "coordinate descent" and separates(penalty))
 ]
 
@@ -80,23 +93,29 @@ def test_solvers_agree_on_convex_problems_and_with_a_conic_solver(kind: str, pen
     assert min(objectives) <= reference.value + 1e-8
 
 
-@pytest.mark.parametrize("accelerate", [False, True])
-def test_acceleration_reaches_the_same_minimum(accelerate: bool):
+@pytest.mark.parametrize(
+    "fast", [ProximalGradient(), *(ProximalGradient(acceleration=a()) for a in (Nesterov, Anderson, Inertial))]
+)
+def test_faster_steps_reach_the_same_minimum(fast: ProximalGradient):
     data = Data("wide least squares")
-    slow = ps.solve(problem(data, "l1"), ProximalGradient(), stop=BUDGET)
-    fast = ps.solve(problem(data, "l1"), ProximalGradient(accelerate=accelerate), stop=BUDGET)
-    assert fast.require().objective == pytest.approx(slow.objective, abs=1e-8)
+    slow = ps.solve(problem(data, "l1"), ProximalGradient(step_rule=Constant()), stop=BUDGET)
+    result = ps.solve(problem(data, "l1"), fast, stop=BUDGET)
+    assert result.require().objective == pytest.approx(slow.objective, abs=1e-8)
 
 
-def test_acceleration_needs_fewer_iterations_on_an_ill_conditioned_problem():
+@pytest.mark.parametrize(
+    "fast",
+    [ProximalGradient(), *(ProximalGradient(acceleration=a) for a in (Nesterov(), Anderson(memory=10)))],
+)
+def test_fewer_iterations_are_needed_on_an_ill_conditioned_problem(fast: ProximalGradient):
     rng = np.random.default_rng(3)
     A = rng.standard_normal((40, 20)) * np.geomspace(1, 0.03, 20)
     prob = ps.Composite(ps.LeastSquares(A, rng.standard_normal(40)), ps.L1(1e-4))
     stop = stopping.first_of(stopping.certificate_below(1e-6, relative=0.0), stopping.max_iterations(4_000))
-    plain = ps.solve(prob, ProximalGradient(), stop=stop, every=10)
-    fast = ps.solve(prob, ProximalGradient(accelerate=True), stop=stop, every=10)
-    assert fast.status is ps.Status.CONVERGED
-    assert fast.iterations < plain.iterations / 5
+    plain = ps.solve(prob, ProximalGradient(step_rule=Constant()), stop=stop, every=10)
+    result = ps.solve(prob, fast, stop=stop, every=10)
+    assert result.status is ps.Status.CONVERGED
+    assert result.iterations < plain.iterations / 5
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -158,8 +177,9 @@ def test_evaluating_at_every_kth_iteration_changes_nothing_but_the_record():
 
 def test_evaluation_is_not_charged_to_the_solver():
     data = Data("tall least squares")
-    result = ps.solve(problem(data, "l1"), ProximalGradient(), stop=stopping.max_iterations(20))
+    result = ps.solve(problem(data, "l1"), ProximalGradient(step_rule=Constant()), stop=stopping.max_iterations(20))
     assert result.history["gradients"][-1] == 20
+    assert result.history["values"][-1] == 0
     exact = ps.solve(problem(data, "l1"), ProximalADMM(), stop=stopping.max_iterations(20))
     assert exact.history["proxes"][-1] == 20
     assert exact.history["gradients"][-1] == 1

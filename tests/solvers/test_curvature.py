@@ -10,7 +10,15 @@ import pytest
 from solver_cases import SOLVERS, Data
 
 import parsimo as ps
-from parsimo.solvers import AlternatingMinimization, Inexact, ProximalADMM, ProximalGradient, stopping
+from parsimo.solvers import (
+    AlternatingMinimization,
+    Backtracking,
+    Constant,
+    Inexact,
+    ProximalADMM,
+    ProximalGradient,
+    stopping,
+)
 from parsimo.solvers.lipschitz import Curvature, curvature_at
 
 
@@ -124,7 +132,7 @@ def test_backtracking_keeps_its_step_at_the_minimizer():
     noisy = Unknown(lambda x: 1e6 + data.value(x) + 1e-7 * np.sin(1e9 * np.sum(x)), data.grad)  # 1e-13 of f is noise
     prob = ps.Composite(noisy, ps.L1(0.1))
     x0 = np.zeros(data.A.shape[1])
-    result = ps.solve(prob, ProximalGradient(backtracking=True), x0, stop=stopping.max_iterations(400))
+    result = ps.solve(prob, ProximalGradient(step_rule=Backtracking()), x0, stop=stopping.max_iterations(400))
     assert result.history["step_size"][-1] >= 0.2 / data.f.lipschitz
     assert result.certificate <= 1e-9
 
@@ -134,7 +142,7 @@ def test_backtracking_refuses_a_step_that_is_too_long():
     data = Data("tall least squares")
     prob = ps.Composite(data.f, ps.L1(0.1))
     long = 100 / data.f.lipschitz
-    result = ps.solve(prob, ProximalGradient(step_size=long, backtracking=True))
+    result = ps.solve(prob, ProximalGradient(step_size=long, step_rule=Backtracking()))
     assert result.status is ps.Status.CONVERGED
     assert result.history["step_size"][-1] <= 2 / data.f.lipschitz
     assert "by backtracking from" in result.notes[-1]
@@ -146,7 +154,7 @@ def test_a_stated_constant_must_be_a_finite_number(value: float):
     f = quartic()
     f.lipschitz = value  # type: ignore[assignment]
     with pytest.raises(ValueError, match="lipschitz must be a finite number >= 0 or None"):
-        ps.solve(ps.Composite(f, ps.L1(1.0)), ProximalGradient(), np.ones(2))
+        ps.solve(ps.Composite(f, ps.L1(1.0)), ProximalGradient(step_rule=Constant()), np.ones(2))
 
 
 @pytest.mark.parametrize("solver", [ProximalGradient(), ProximalADMM()], ids=["proximal gradient", "P-ADMM"])

@@ -108,7 +108,7 @@ def test_it_finds_what_enumeration_finds_more_often_than_proximal_gradient():
         A, b = correlated(seed, 20, 8)
         prob = ps.ZeroNormProblem(ps.LeastSquares(A, b), 2.0)
         least = zero_norm_minimum(A, b, 2.0)[0] * (1 + 1e-9)
-        result = ps.solve(prob, ps.ProximalGradient())
+        result = ps.solve(prob, ps.ProximalGradient(step_rule=ps.Constant()))
         reached["gradient"] += result.objective <= least
         for last in ("coordinate", "swap", "exchange"):
             kinds = ("coordinate", "swap", "exchange")
@@ -119,14 +119,14 @@ def test_it_finds_what_enumeration_finds_more_often_than_proximal_gradient():
 
 
 def test_the_points_of_mcp_below_the_inverse_curvature():
-    """gamma = 3 below 1/L_i = 6.25: proximal gradient stops where one coordinate should move, and polish goes on."""
+    """gamma = 3 below 1/L_i = 6.25: proximal gradient with short steps stops where one coordinate should move."""
     improvable = 0
     for seed in range(4):
         A, b = correlated(seed, 100, 200)
         A = 0.4 * A / np.linalg.norm(A, axis=0)
         f = ps.LeastSquares(A, b)
         g = ps.MCP.from_alpha_gamma(0.1 * float(np.abs(A.T @ b).max()), 3.0)
-        result = ps.solve(ps.Composite(f, g), ps.ProximalGradient())
+        result = ps.solve(ps.Composite(f, g), ps.ProximalGradient(step_rule=ps.Constant()))
         improvable += ps.certify(result)[R.COORDINATEWISE].holds is False
         polished = ps.polish(result)
         assert polished.objective <= result.objective

@@ -14,7 +14,7 @@ import parsimo as ps
 SHAPE = (4, 3)
 SOLVERS = {
     "proximal gradient": ps.ProximalGradient(),
-    "backtracking": ps.ProximalGradient(backtracking=True),
+    "backtracking": ps.ProximalGradient(step_rule=ps.Backtracking()),
     "P-ADMM": ps.ProximalADMM(),
     "P-ADMM, linearized": ps.ProximalADMM(x_step=ps.Linearized()),
 }
@@ -73,7 +73,7 @@ def test_convex_problems_against_a_convex_solver(penalty: str):
     least = cp.Problem(cp.Minimize(cp.sum_squares(A @ x - b) / 2 + g)).solve(
         solver=cp.CLARABEL, tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10
     )
-    for solver in (ps.ProximalGradient(accelerate=True), ps.ProximalADMM()):
+    for solver in (ps.ProximalGradient(acceleration=ps.Nesterov()), ps.ProximalADMM()):
         problem = ps.Composite(ps.LeastSquares(A, b), PENALTIES[penalty])
         found = ps.solve(problem, solver, stop=ps.stopping.certificate_below(1e-9)).require()
         assert found.objective == pytest.approx(least, abs=1e-8)
