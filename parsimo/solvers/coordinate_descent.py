@@ -18,7 +18,7 @@ __all__ = ["CoordinateDescent"]
 
 _INNER = 0.1  # a working set is solved to this share of the largest move outside it
 _DEEPEST = 1e-6  # and to no less than this share of the largest move in it
-_SHARES = (0.0, 0.1, 1.0)  # of the way from the curvature of the loss at x to its bound
+_SHARES = (0.0, 1e-6, 1e-4, 1e-2, 0.1, 1.0)  # of the way from the curvature of the loss at x to its bound
 _PAYS = 0.01  # of the decrease of the model is enough for the objective
 _REST = 1e-7  # of the terms of a gradient: moves below it are none, until x may jump
 _GENTLY = 1e4  # times the curvature: with steps that short a coordinate follows its slope, and does not jump
@@ -44,6 +44,8 @@ class State:
     """How much each coordinate asks to be in the next working set, (n,); 0 for one that rests."""
     working: WorkingSet
     """The coordinates of the last model, with their columns."""
+    damping: int
+    """Which of the shares of the bound of the curvature the last model had; 0 is Newton's model."""
     residual: float
     """The largest L_j |prox_{g_j / L_j}(x_j - d_j / L_j) - x_j|; infinite before the first step."""
     passes: int
@@ -139,6 +141,7 @@ class CoordinateDescent:
             slopes=np.empty(0),
             calls=np.empty(0),
             working=WorkingSet.empty(columns),
+            damping=0,
             residual=math.inf,
             passes=0,
         )
@@ -150,7 +153,8 @@ class CoordinateDescent:
         working = state.working.grown(columns, state.calls, x, self.first or math.ceil(2 * math.sqrt(x.size)))
         inside, outside = _largest(state.calls), _largest(working.others(state.calls))
         target, height = max(_INNER * outside, _DEEPEST * inside), _height(problem, state)
-        for share in (1.0,) if columns.is_quadratic else _SHARES:
+        for damping in (len(_SHARES) - 1,) if columns.is_quadratic else range(max(state.damping - 1, 0), len(_SHARES)):
+            share = _SHARES[damping]
             found = descend(_model(columns, state, working, x, share), target)
             y = x.copy()
             y[working.index] = found.y
@@ -159,7 +163,7 @@ class CoordinateDescent:
             rounding = 4 * float(np.finfo(float).eps) * abs(height)
             if share == 1 or _height(problem, trial) <= height - _PAYS * found.decrease + rounding:
                 break
-        return self._looked_at(problem, trial)
+        return self._looked_at(problem, replace(trial, damping=damping))
 
     def _looked_at(self, problem: Problem, state: State) -> State:
         """The state with the gradient at its point, and what each coordinate would do by itself."""
