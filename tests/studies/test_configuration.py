@@ -34,7 +34,7 @@ def test_the_grid(write):
 
 
 def test_the_example_is_a_study():
-    assert len(read_study(EXAMPLE).cells) == 28
+    assert len(read_study(EXAMPLE).cells) == 36
 
 
 def test_a_key_is_the_configuration_and_not_its_names(write):
