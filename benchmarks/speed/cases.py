@@ -213,9 +213,9 @@ def _largest(case: Case) -> float:
 
 
 def _arrays(data: Any) -> tuple[Any, np.ndarray, np.ndarray]:
-    """(A, b, truth), A in Fortran order as the solvers by columns want it."""
+    """(A, b, truth), A by columns: in CSC, which skglm takes for granted, or in Fortran order."""
     A = data.f.design.A
-    return A if sp.issparse(A) else np.asfortranarray(A), np.asarray(data.f.targets), data.truth
+    return sp.csc_matrix(A) if sp.issparse(A) else np.asfortranarray(A), np.asarray(data.f.targets), data.truth
 
 
 def _sparse(rows: int, columns: int, density: float, nonzeros: int, snr: float, seed: int) -> Any:

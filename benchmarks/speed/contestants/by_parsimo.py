@@ -10,6 +10,7 @@ import numpy as np
 import parsimo as ps
 from benchmarks.speed.cases import Case
 from benchmarks.speed.contestants import Contestant
+from parsimo.selection import regularization_path
 
 _MAX_ITERATIONS = 1_000_000
 
@@ -20,7 +21,7 @@ def coordinate_descent(case: Case) -> Contestant:
 
 
 def proximal_gradient(case: Case) -> Contestant:
-    """Accelerated where the problem is convex."""
+    """Steps of Barzilai and Borwein."""
     return _single(case, lambda: ps.ProximalGradient())
 
 
@@ -30,20 +31,35 @@ def proximal_admm(case: Case) -> Contestant:
 
 
 def path(case: Case) -> Contestant:
-    """Coordinate descent from weight to weight, each from the point before."""
+    """`regularization_path` by coordinate descent, each weight from the point before."""
 
     def at(tolerance: float) -> Callable[[], np.ndarray]:
         def solve() -> np.ndarray:
-            f, x, points = case.data_term(), None, []
-            for parameter in case.parameters:
-                problem = ps.Composite(f, case.regularizer(parameter))
-                x = ps.solve(problem, ps.CoordinateDescent(), x, stop=_stop(case, tolerance)).x
-                points.append(x)
-            return np.stack(points)
+            path = regularization_path(
+                case.data_term(),
+                case.regularizer,
+                case.parameters,
+                solver=ps.CoordinateDescent(),
+                stop=_stop(case, tolerance),
+            )
+            return np.stack(path.points)
 
         return solve
 
     return Contestant(at, _objective(case))
+
+
+def subsets(case: Case) -> Contestant:
+    """`subset_path`, every point optimal under swaps."""
+
+    def at(_: float) -> Callable[[], np.ndarray]:
+        def solve() -> np.ndarray:
+            path = ps.subset_path(case.data_term(), max(case.parameters))
+            return np.stack([path[k] for k in case.parameters])
+
+        return solve
+
+    return Contestant(at, _objective(case), ladder=(0.0,))
 
 
 def _single(case: Case, solver: Callable[[], Any]) -> Contestant:
