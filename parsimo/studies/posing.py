@@ -12,11 +12,10 @@ import numpy as np
 import parsimo as ps
 from parsimo.data import Scaled, load_sklearn, load_table
 from parsimo.problems import instances
+from parsimo.selection import weight_max
 from parsimo.studies.names import MEMBERS, PENALTIES, SOLVERS, construct
 
 __all__ = ["Posed", "pose", "solver_of", "stop_of"]
-
-_HALVINGS = 60  # of the interval in which the largest weight is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,32 +72,13 @@ def pose(problem: Mapping[str, Any], seed: int, folder: Path) -> Posed:
     weight = entry.get("weight")
     if isinstance(weight, str):
         _, _, divisor = weight.partition("/")
-        weight = largest_weight(f, penalty) / float(divisor or 1)
+        weight = weight_max(f, penalty(1.0)) / float(divisor or 1)
     g = penalty(weight)
     value = float("nan") if weight is None else float(np.max(weight))
     if member is not None:
         zero_norm = ps.ZeroNormProblem(f, weight)
         return Posed(zero_norm.to_mpec(MEMBERS[member]()).penalize(rho="exact").eliminate(), truth, value, _support)
     return Posed(ps.Composite(f, g), truth, value, _pieces(g, on))
-
-
-def largest_weight(f: Any, penalty: Callable[[float], Any]) -> float:
-    """The least weight at which 0 is a fixed point of proximal gradient with step 1/L, by halving an interval."""
-    x = f.start()
-    step = 1 / f.lipschitz
-    forward = x - step * f.grad(x)
-
-    def leaves(weight: float) -> bool:
-        return bool(np.any(penalty(weight).prox(forward, step)))
-
-    high = max(float(np.abs(forward).max()) / step, np.finfo(float).tiny)
-    while leaves(high):
-        high *= 2
-    low = 0.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if leaves(middle) else (low, middle)
-    return high
 
 
 def solver_of(configuration: Mapping[str, Any]) -> Any:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import parsimo as ps
-from parsimo.problems import instances
+from parsimo.selection import weight_max
 from parsimo.studies import read_study
 from parsimo.studies.names import SOLVERS
-from parsimo.studies.posing import largest_weight, pose
+from parsimo.studies.posing import pose
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "study.toml"
 
@@ -143,18 +143,16 @@ def test_a_missing_file_is_told(tmp_path):
         read_study(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("penalty", [ps.L1, ps.ZeroNorm, lambda w: ps.MCP(w, 0.1), lambda w: ps.MCP(w, 10.0)])
-def test_the_largest_weight_is_where_zero_stops_being_a_fixed_point(penalty):
-    f = instances.gaussian(20, 30, 3).f
-    weight = largest_weight(f, penalty)
-
-    def moves(g):
-        return ps.natural_residual(ps.Composite(f, g), f.start(), 1 / f.lipschitz) > 0
-
-    assert moves(penalty(weight * (1 - 1e-9)))
-    assert not moves(penalty(weight))
-    if penalty is ps.L1:
-        assert weight == pytest.approx(np.abs(f.grad(f.start())).max())
+@pytest.mark.parametrize(("share", "divisor"), [("max", 1.0), ("max/4", 4.0), ("max/2.5", 2.5)])
+@pytest.mark.parametrize("penalty", [{"name": "L1"}, {"name": "MCP", "flat_point": 0.1}, {"name": "ZeroNorm"}])
+def test_a_share_of_the_largest_weight(penalty, share: str, divisor: float, tmp_path):
+    source = {"instance": "gaussian", "parameters": {"rows": 20, "columns": 30, "nonzeros": 3}}
+    posed = pose({**source, "penalty": {**penalty, "weight": share}}, 0, tmp_path)
+    f = posed.problem.f
+    unit = {"L1": ps.L1(1.0), "MCP": ps.MCP(1.0, 0.1), "ZeroNorm": ps.ZeroNorm(1.0)}[penalty["name"]]
+    assert posed.weight * divisor == pytest.approx(weight_max(f, unit))
+    if penalty["name"] == "L1":
+        assert posed.weight * divisor == pytest.approx(np.abs(f.grad(f.start())).max())
 
 
 @pytest.mark.parametrize(
