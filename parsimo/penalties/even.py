@@ -79,7 +79,10 @@ class EvenPenalty(Separable):
         """
         v = check_step(v, step_size, f"{type(self).__name__}.prox")
         xp = array_namespace(v)
-        tau = asarray_like(step_size, v) * self._parameter("weight", v)
+        if isinstance(step_size, float) and isinstance(self.weight, float):
+            tau = asarray_like(step_size * self.weight, v)
+        else:
+            tau = asarray_like(step_size, v) * self._parameter("weight", v)
         return xp.copysign(self._shrink(xp.abs(v), tau), v) + 0.0  # + 0.0 turns -0.0 into 0.0
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:

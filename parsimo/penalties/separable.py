@@ -106,7 +106,7 @@ def by_blocks(prox: Callable[[Any, Array, Any], Array]) -> Callable[[Any, Array,
 
 
 def _is_long(x: Array) -> bool:
-    return type(x) is np.ndarray and x.ndim == 1 and x.size > _BLOCK and x.dtype.kind == "f"
+    return type(x) is np.ndarray and x.size > _BLOCK and x.ndim == 1 and x.dtype.kind == "f"
 
 
 def _joined(norms: list[float]) -> float:

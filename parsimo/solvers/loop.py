@@ -180,7 +180,8 @@ def run(
                 if not finite or (evaluate and not (objective > -math.inf and not math.isnan(proved))):
                     status = Status.NONFINITE
                     break
-                best.offer(objective if comparable else math.nan, state, _current(problem, state))
+                if evaluate or best.objective == math.inf:
+                    best.offer(objective if comparable else math.nan, state, _current(problem, state))
                 if observers:  # their time has passed too
                     report = report._replace(seconds=watch.wall_seconds)
                 reached = stop(report)
@@ -252,13 +253,13 @@ class _Best:
         self.x: Array = None
         self.u: Any = None
         self.problem: Any = None
-        self._objective = math.inf
+        self.objective = math.inf
 
     def offer(self, objective: float, state: State, problem: Any) -> None:
         unknown = math.isnan(objective)
-        if self.problem is None or objective < self._objective or (unknown and self._objective == math.inf):
+        if self.problem is None or objective < self.objective or (unknown and self.objective == math.inf):
             self.x, self.u, self.problem = state.point, state.u, problem
-            self._objective = math.inf if unknown else objective
+            self.objective = math.inf if unknown else objective
 
 
 class _Stopwatch:
