@@ -25,6 +25,8 @@ class Smooth(Protocol):
     * `coordinate_curvature_is_exact`, True when f is quadratic along each coordinate with that curvature;
     * `hessian(x, rows, columns)`, the second derivatives d_i d_j f(x), i in rows and j in columns, as an array like x
       of shape (len(rows), len(columns)); rows and columns are sequences of int, and rows None means all n of them;
+    * `columns`, where f(x) is a sum of losses of A x with the entries of A at hand: an object with the attributes of
+      `parsimo.problems.columns.Columns`, or None;
     * `strong_convexity`, a proven m with f - m|x|^2/2 convex, and `lower_bound`, a proven bound f(x) >= it;
     * `start()`, a starting point where the shape of x is known.
     """
