@@ -117,7 +117,10 @@ class DataTerm(ABC):
     def _gradient(self, visit: _Visit) -> Array:
         """A' loss'(A x), computed once at a point; the caller gets an array of its own."""
         if visit.gradient is None:
-            visit.gradient = self.scale * self.design.adjoint(self._loss_grad(visit.predictions))
+            gradient = self.design.adjoint(self._loss_grad(visit.predictions))
+            visit.gradient = gradient if self.scale == 1 else self.scale * gradient
+        if visit.point is None:  # not remembered: no one else has it
+            return visit.gradient
         return array_namespace(visit.gradient).asarray(visit.gradient, copy=True)
 
     @property

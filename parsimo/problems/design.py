@@ -23,6 +23,7 @@ __all__ = ["Design"]
 
 _LARGEST_EXACT_SPECTRUM = 2000  # up to this min(m, n), all eigenvalues; beyond it, Lanczos iteration
 _FEW = 8  # times fewer columns than all: then the search for them pays
+_MANY_ENTRIES = 50_000  # below, a product costs no more than the calls that would save it
 
 
 class Design:
@@ -108,7 +109,9 @@ class Design:
     def costs_more_than_vectors(self) -> bool:
         """Whether a product with A costs far more than a pass over vectors of m and n entries."""
         m, n = self.shape
-        return not self.is_operator and (m * n if self.is_dense else self.A.nnz) >= _FEW * (m + n)
+        if self.is_operator:
+            return False
+        return (m * n if self.is_dense else self.A.nnz) >= max(_FEW * (m + n), _MANY_ENTRIES)
 
     def zeros(self, size: int) -> Array:
         """A zero vector of A's library, dtype and device."""

@@ -23,6 +23,7 @@ __all__ = [
 _ROUNDING = 8  # units in the last place that two objectives may be apart and count as equal
 _SHORT = 0.2  # a short step of Barzilai and Borwein is taken where it is below this share of the long one
 _LONGEST = 1e10  # times the first, and the inverse of the shortest that is tried first
+_SLACK = 1e3  # C - F in units of |dx|^2 / (2 gamma), at most: so C comes down to F where the steps vanish
 _SHORTEST = 1e-300  # a step below it is taken whatever it does: the loop sees what comes of it
 
 
@@ -115,7 +116,8 @@ class BarzilaiBorwein:
     change of grad f on the coordinates that moved,
 
         long = |dx|^2 / <dx, dg>,  short = <dx, dg> / |dg|^2,  gamma = short if short < long / 5, else long,   (7.3)
-        F(x+) <= C - decrease |x+ - x|^2 / (2 gamma),   C <- C + (F(x+) - C) / memory.                         (7.4)
+        F(x+) <= C - decrease |x+ - x|^2 / (2 gamma),                                                          (7.4)
+        C <- min(C + (F(x+) - C) / memory, F(x+) + 1000 |x+ - x|^2 / (2 gamma)).
 
     1/long is the curvature of f along the last step, so long >= 1/L, and L need not be known. The coordinates that
     rest, at a kink of R, say nothing of the next step. Where there is no curvature, or a negative one, gamma is
@@ -157,9 +159,11 @@ class BarzilaiBorwein:
             objective = problem.value(trial.x, trial.u)
             if not (math.isfinite(objective) and math.isfinite(trial.length)):
                 return None if math.isfinite(ceiling) and trial.step_size > _SHORTEST else 0.0
-            if not objective <= ceiling - self.decrease * trial.length / (2 * trial.step_size) + rounding:
+            work = trial.length / (2 * trial.step_size)
+            if not objective <= ceiling - self.decrease * work + rounding:
                 return None
-            return (1 - 1 / self.memory) * max(ceiling - objective, 0.0) if math.isfinite(ceiling) else 0.0
+            excess = (1 - 1 / self.memory) * max(ceiling - objective, 0.0) if math.isfinite(ceiling) else 0.0
+            return min(excess, _SLACK * work)
 
         return grad, test
 

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from parsimo._array import Array, array_namespace, inner
+from parsimo._array import Array, inner
 from parsimo.core.problem import Problem
 from parsimo.core.validation import check_number
-from parsimo.solvers.acceleration import Acceleration, Anderson, Inertial, Nesterov
+from parsimo.solvers.acceleration import Acceleration, Extrapolation, Inertial, Nesterov, Plain, weak_convexity
+from parsimo.solvers.anderson import Anderson
 from parsimo.solvers.linesearch import (
     Backtracking,
     BarzilaiBorwein,
@@ -17,11 +18,26 @@ from parsimo.solvers.linesearch import (
     StepRule,
     Trial,
     curvature_along_gradient,
-    rounding_of,
 )
 from parsimo.solvers.lipschitz import Curvature, curvature_at
 
 __all__ = ["ProximalGradient"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is settled at the start of a run."""
+
+    rule: StepRule
+    """The step rule in use."""
+    acceleration: Acceleration
+    """What is done with the steps before."""
+    curvature: Curvature
+    """L, or what the first step was made of."""
+    theta: float
+    """gamma L, for the descent test."""
+    first_step: float
+    """The first gamma."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +48,6 @@ class State:
     """The iterate, (n,)."""
     u: Any
     """Auxiliary variables that go with x."""
-    x_previous: Array | None
-    """The iterate before, (n,), where the acceleration needs it."""
     residual: float
     """|x - v| / gamma of the last step, v the point it was taken from; infinite before the first."""
     step_size: float
@@ -42,18 +56,10 @@ class State:
     """The gamma to try next."""
     excess: float
     """By how much the merit exceeds the objective at x."""
-    beta: float
-    """The weight of x - x_previous in the next step."""
-    momentum: float
-    """Nesterov's t_k; 1 after a restart."""
-    memory: Anderson
-    """The last points and their images; empty but for Anderson's extrapolation."""
-    rule: StepRule
-    """The step rule in use."""
-    theta: float
-    """gamma L, for the descent test and for the first step."""
-    curvature: Curvature
-    """What the first step was made of."""
+    kept: Any
+    """What the acceleration remembers of the steps before."""
+    setting: Setting
+    """What stays the same in a run."""
 
     @property
     def point(self) -> Array:
@@ -61,9 +67,14 @@ class State:
         return self.x
 
     @property
+    def theta(self) -> float:
+        """gamma L, for the descent test."""
+        return self.setting.theta
+
+    @property
     def first_step(self) -> float:
-        """The first gamma of the run, for Barzilai and Borwein."""
-        return 1 / self.curvature.value
+        """The first gamma of the run."""
+        return self.setting.first_step
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ class ProximalGradient:
 
     step_size: float | None = None
     step_rule: StepRule | None = None
-    acceleration: Acceleration | None = None
+    acceleration: Nesterov | Anderson | Inertial | None = None
 
     def __post_init__(self) -> None:
         if self.step_size is not None:
@@ -122,87 +133,40 @@ class ProximalGradient:
             If `Nesterov()` is asked for where f or R is not known to be convex.
         """
         f, u = problem.f, problem.auxiliary(x0)
-        if isinstance(self.acceleration, Nesterov) and not (_is_convex(problem, u) and getattr(f, "convex", False)):
-            raise ValueError(
-                f"ProximalGradient(acceleration=Nesterov()) needs convex f and R, but {type(problem).__name__} has "
-                f"f={f!r} and R={problem.given(u)!r}; use Anderson() or Inertial(), or a convex penalty such as L1"
-            )
-        rule = self._rule(f)
-        curvature, w = self._curvature(f, x0, rule), _weak_convexity(problem, u)
-        inertial = self.acceleration if isinstance(self.acceleration, Inertial) else None
-        step_size = self.step_size or self._first_step(problem, u, curvature.value)
-        return State(
-            x=x0,
-            u=u,
-            x_previous=x0 if isinstance(self.acceleration, Nesterov | Inertial) else None,
-            residual=math.inf,
-            step_size=step_size,
-            next_step=step_size,
-            excess=0.0,
-            beta=inertial.weight(w) if inertial else 0.0,
-            momentum=1.0,
-            memory=self.acceleration if isinstance(self.acceleration, Anderson) else Anderson(),
-            rule=rule,
-            theta=inertial.theta(step_size, w) if inertial else _theta(problem, u),
-            curvature=curvature,
-        )
+        acceleration = self._acceleration()
+        kept = acceleration.first(problem, x0, u)
+        rule, w = self._rule(f), weak_convexity(problem, u)
+        curvature = self._curvature(f, x0, rule)
+        if isinstance(acceleration, Inertial):
+            gamma = self.step_size or acceleration.step_size(curvature.value, w)
+            if isinstance(rule, Backtracking):
+                gamma = min(gamma, acceleration.longest(w))
+            theta = acceleration.theta(gamma, w)
+        else:
+            theta = 1.0 if w == 0 else 0.9  # 1 is safe where R is convex; less makes each step pay where it is not
+            gamma = self.step_size or theta / curvature.value
+            if isinstance(rule, Constant):
+                theta = gamma * curvature.value
+        setting = Setting(rule, acceleration, curvature, theta, gamma)
+        return State(x0, u, math.inf, gamma, gamma, 0.0, kept, setting)
 
     def step(self, problem: Problem, state: State) -> State:
-        """x+ = prox_{gamma R}(v - gamma grad f(v)), halving gamma until the rule takes it (7.1)."""
-        x, gamma, beta, acceleration = state.x, state.next_step, state.beta, self.acceleration
-        v = x + beta * (x - state.x_previous) if beta else x
-        base = x if isinstance(acceleration, Inertial) else v  # where f is linearized
-
-        grad, test = state.rule.at(problem, state, base)
-        before = problem.value(x, state.u) if isinstance(acceleration, Anderson) else math.nan
+        """x+ = prox_{gamma R}(v - gamma grad f(base)), gamma halved until the rule takes it (7.1)."""
+        setting, gamma = state.setting, state.next_step
+        start = setting.acceleration.start(problem, state)
+        v, base, _ = start
+        grad, test = setting.rule.at(problem, state, base)
         while True:
-            x_new, u = problem.prox(_forward(v, gamma, grad), gamma, state.u)
-            moved = x_new - base
-            trial = Trial(x_new, u, moved, inner(moved, moved), gamma)
+            x, u = problem.prox(_forward(v, gamma, grad), gamma, state.u)
+            moved = x - base
+            trial = Trial(x, u, moved, inner(moved, moved), gamma)
             excess = test(trial)
             if excess is not None:
                 break
-            gamma, v = gamma / 2, base  # a shorter step is taken without inertia
-
-        x_previous, momentum, memory = None, 1.0, state.memory
-        if isinstance(acceleration, Nesterov):
-            uphill = inner(moved, x_new - x) < 0
-            momentum = 1.0 if uphill else acceleration.next_t(state.momentum)
-            x_previous, beta = x, acceleration.beta(momentum)
-        elif isinstance(acceleration, Inertial):
-            x_previous, excess = x, beta / (2 * gamma) * trial.length
-        elif isinstance(acceleration, Anderson):
-            x_new, u, memory = self._extrapolated(problem, state, trial, before)
-        return State(
-            x=x_new,
-            u=u,
-            x_previous=x_previous,
-            residual=math.sqrt(trial.length) / gamma,
-            step_size=gamma,
-            next_step=state.rule.next_step(problem.f, state, grad, trial),
-            excess=excess,
-            beta=beta,
-            momentum=momentum,
-            memory=memory,
-            rule=state.rule,
-            theta=state.theta,
-            curvature=state.curvature,
-        )
-
-    def _extrapolated(self, problem: Problem, state: State, step: Trial, before: float) -> tuple[Array, Any, Anderson]:
-        """Anderson's point if F is lower there by all that the plain step is sure of, else that of the step (7.5)."""
-        gamma = step.step_size
-        kept = state.memory if gamma == state.step_size else state.memory.cleared()
-        memory = kept.push(state.x, step.x)
-        x = memory.extrapolated()
-        if x is not None:
-            x = array_namespace(x).where(step.x == 0, 0.0, x)  # what the step sets to zero stays there
-            u = problem.auxiliary(x, step.u)
-            convexity = max(1 - gamma * _weak_convexity(problem, state.u), 0.0)
-            sure = max(1 + convexity - state.theta, 0.0) / (2 * gamma) * step.length
-            if problem.value(x, u) <= before - sure + rounding_of(x, before):
-                return x, u, memory
-        return step.x, step.u, memory
+            gamma, v = gamma / 2, base
+        next_step = setting.rule.next_step(problem.f, state, grad, trial)
+        x, u, kept, excess = setting.acceleration.end(problem, state, start, trial, excess)
+        return State(x, u, math.sqrt(trial.length) / gamma, gamma, next_step, excess, kept, setting)
 
     def measures(self, state: State) -> dict[str, float]:
         """The natural residual of the last step, and the step size."""
@@ -218,12 +182,12 @@ class ProximalGradient:
 
     def notes(self, state: State) -> tuple[str, ...]:
         """The step and where it comes from."""
-        L, gamma = state.curvature.value, state.step_size
-        origin = "known" if state.curvature.known else "estimated at the start"
-        if isinstance(state.rule, BarzilaiBorwein):
+        setting, L, gamma = state.setting, state.setting.curvature.value, state.step_size
+        origin = "known" if setting.curvature.known else "estimated at the start"
+        if isinstance(setting.rule, BarzilaiBorwein):
             first = "as given" if self.step_size else "by the curvature along the gradient, estimated at the start"
-            return (f"step size {gamma:.6g} at the end, by {state.rule!r}; the first {state.first_step:.6g}, {first}",)
-        if isinstance(state.rule, Backtracking):
+            return (f"step size {gamma:.6g} by {setting.rule!r}; the first {state.first_step:.6g}, {first}",)
+        if isinstance(setting.rule, Backtracking):
             start = f"{self.step_size:.6g}" if self.step_size else f"{state.theta:.3g}/L, L = {L:.6g} {origin}"
             return (f"step size {gamma:.6g} by backtracking from {start}",)
         if self.step_size is None:
@@ -248,10 +212,10 @@ class ProximalGradient:
             return Curvature(curvature_along_gradient(f, x0), known=False)
         return curvature_at(f, x0)
 
-    def _first_step(self, problem: Problem, u: Any, L: float) -> float:
-        if isinstance(self.acceleration, Inertial):
-            return self.acceleration.step_size(L, _weak_convexity(problem, u))
-        return _theta(problem, u) / L
+    def _acceleration(self) -> Acceleration:
+        if isinstance(self.acceleration, Anderson):
+            return Extrapolation(self.acceleration)
+        return self.acceleration or Plain()
 
 
 def _check_part(part: Any, name: str, kinds: tuple[type, ...]) -> None:
@@ -265,21 +229,3 @@ def _forward(v: Array, gamma: float, grad: Array) -> Array:
     forward = -gamma * grad
     forward += v
     return forward
-
-
-def _theta(problem: Problem, u: Any) -> float:
-    """gamma L: 1 is safe where R is convex; strictly less makes each step pay where it is not."""
-    return 1.0 if _is_convex(problem, u) else 0.9
-
-
-def _is_convex(problem: Problem, u: Any) -> bool:
-    """Whether R is known to be convex; G(., u) may be where R, its minimum over u, is not."""
-    return u is None and problem.given(u).traits.convex
-
-
-def _weak_convexity(problem: Problem, u: Any) -> float:
-    """w with R + w |x|^2 / 2 convex, infinite where none is known."""
-    if u is not None:
-        return math.inf
-    traits = problem.given(u).traits
-    return traits.weak_convexity if traits.convex or traits.weak_convexity > 0 else math.inf

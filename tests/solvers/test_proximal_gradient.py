@@ -86,7 +86,7 @@ def test_the_minimum_of_convex_pieces_is_not_taken_for_convex():
     data = Data("tall least squares")
     penalized = ps.ZeroNormProblem(data.f, WEIGHT).to_mpec(ps.phi.mcp()).penalize(rho="exact")
     for prob in (penalized, penalized.eliminate(), problem(data, "squared clusters"), problem(data, "zero norm")):
-        with pytest.raises(ValueError, match=r"Nesterov\(\)\) needs convex f and R"):
+        with pytest.raises(ValueError, match=r"Nesterov\(\) needs convex f and R"):
             ps.solve(prob, ProximalGradient(acceleration=Nesterov()))
         result = ps.solve(prob, ProximalGradient(step_rule=Constant()), stop=stopping.max_iterations(1))
         assert result.history["step_size"][-1] == pytest.approx(0.9 / data.f.lipschitz)

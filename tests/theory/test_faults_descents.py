@@ -56,8 +56,8 @@ class LongStep(ProximalGradient):
     """Steps are 2.5 times as long as the state says."""
 
     def step(self, problem: Any, state: Any) -> Any:
-        new = super().step(problem, replace(state, step_size=2.5 * state.step_size))
-        return replace(new, step_size=state.step_size, residual=2.5 * new.residual)
+        new = super().step(problem, replace(state, next_step=2.5 * state.next_step))
+        return replace(new, step_size=state.next_step, next_step=state.next_step, residual=2.5 * new.residual)
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ class OldPoint(ProximalGradient):
     """Returns the point before the step."""
 
     def step(self, problem: Any, state: Any) -> Any:
-        new = super().step(problem, state)
-        return replace(new, x=new.x_previous)
+        return replace(super().step(problem, state), x=state.x)
 
 
 @dataclass(frozen=True)
