@@ -1,6 +1,7 @@
 """What is minimized: data terms, the zero-norm problem and its reformulations, the clustering problem."""
 
 from parsimo.problems import instances, phi
+from parsimo.problems.blocks import Blocks, by_rows
 from parsimo.problems.clustering import ClusteringProblem
 from parsimo.problems.data_terms import LeastSquares, Logistic
 from parsimo.problems.exact_penalty import PenalizedMPEC
@@ -10,6 +11,7 @@ from parsimo.problems.surrogate import PhiPenalty, SurrogateProblem
 
 __all__ = [
     "MPEC",
+    "Blocks",
     "ClusteringProblem",
     "HarmonicClustering",
     "LeastSquares",
@@ -19,6 +21,7 @@ __all__ = [
     "SoftMinClustering",
     "SurrogateProblem",
     "ZeroNormProblem",
+    "by_rows",
     "instances",
     "phi",
 ]

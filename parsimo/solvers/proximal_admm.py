@@ -9,8 +9,11 @@ from typing import Any
 from parsimo._array import Array, inner, norm
 from parsimo.core.problem import Problem
 from parsimo.core.validation import check_number
+from parsimo.solvers.balancing import Balancing
+from parsimo.solvers.late_phase import Candidate, LatePhase, Memory
 from parsimo.solvers.lipschitz import Curvature, curvature_at
-from parsimo.solvers.x_steps import Exact, Linearized, MeritConstants, XStep
+from parsimo.solvers.merits import MeritLaw, SharpConstants
+from parsimo.solvers.x_steps import Exact, Linearized, XStep
 
 __all__ = ["ProximalADMM"]
 
@@ -32,7 +35,7 @@ class State:
     grad: Array
     """The gradient of f at x, (n,)."""
     dx: float
-    """|x - previous x|; infinite before the first step."""
+    """|x - previous x|; infinite before the first step, 0 after a leap."""
     dz: float
     """|z - previous z|; infinite before the first step."""
     sigma: float
@@ -45,6 +48,16 @@ class State:
     """The x-step in use."""
     constants_held: bool = True
     """Whether L held in the step that led here; False where that step raised it."""
+    required: float | None = None
+    """What the merit had to fall by where y starts afresh, after a leap or a change of sigma; None after a step."""
+    late: Memory | None = None
+    """What acceleration remembers; None without it."""
+    every_sigma: bool = False
+    """Whether the steps converge for every sigma, by Proposition 6.13: exact ones, f and R convex."""
+    steps: int = 0
+    """Steps taken; counted where sigma is balanced."""
+    balanced: tuple[int, ...] = ()
+    """The steps after which residual balancing changed sigma."""
 
     @property
     def point(self) -> Array:
@@ -57,12 +70,12 @@ class ProximalADMM:
     """Minimize f(x) + R(z) subject to x = z by proximal alternating directions, in the order z, x, y:
 
         z+ = argmin_z R(z) - <y, z> + sigma/2 |x - z|^2 + tau_z/2 |z - z_k|^2                      (6.1)
-        x+ = argmin_x f(x) + <y, x> + sigma/2 |x - z+|^2 + tau_x/2 |x - x_k|^2, or near it         (6.2)
-        y+ = y + sigma (x+ - z+)                                                                  (6.3)
+        x+ = argmin_x f(x) + <y, x> + sigma/2 |x - v|^2 + tau_x/2 |x - x_k|^2, or near it          (6.2)
+        y+ = y + sigma (x+ - v),   v = r z+ + (1 - r) x_k                                          (6.3)
 
     Assumptions: f has an L-Lipschitz gradient and is m-weakly convex (m <= L); R has a computable prox and may be
     nonconvex; f + R is bounded below. For every admissible sigma the merit function falls at each step by the bound
-    of Theorem 6.2 (docs/theory.md), and cluster points are critical. What is returned is z.
+    of Theorem 6.2 or Proposition 6.10 (docs/theory.md), and cluster points are critical. What is returned is z.
 
     Parameters
     ----------
@@ -70,10 +83,16 @@ class ProximalADMM:
         By default 1.25 times the smallest admissible value for L, m and the x-step. A smaller one than admissible
         is taken, and the result says so.
     x_step : XStep, optional
-        `Exact()`, `Linearized()` or `Inexact()`. By default exact where f has a prox, linearized otherwise; the
-        result says which.
+        `Exact()`, `Linearized()`, `Inexact()` or `ConjugateGradient()`. By default exact where f has a prox, linearized
+        otherwise; the result says which.
     proximal_x, proximal_z : float
         tau_x and tau_z, nonnegative. With tau_z > 0 the support of a zero-norm problem changes finitely often.
+    relaxation : float
+        r, in (0, 2); other than 1 for exact steps without proximal_x alone.
+    balancing : Balancing, optional
+        Let sigma follow the residuals, within the admissible range and finitely often.
+    acceleration : LatePhase, optional
+        Leap to points of Newton's and Anderson's methods where the merit falls as (6.6) demands.
 
     Notes
     -----
@@ -85,21 +104,33 @@ class ProximalADMM:
     x_step: XStep | None = None
     proximal_x: float = 0.0
     proximal_z: float = 0.0
+    relaxation: float = 1.0
+    balancing: Balancing | None = None
+    acceleration: LatePhase | None = None
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
             object.__setattr__(self, "sigma", check_number(self.sigma, "ProximalADMM: sigma", positive=True))
-        for name in ("proximal_x", "proximal_z"):
+        for name in ("proximal_x", "proximal_z", "relaxation"):
             object.__setattr__(self, name, check_number(getattr(self, name), f"ProximalADMM: {name}"))
-        if isinstance(self.x_step, type):
-            raise TypeError(f"ProximalADMM: x_step={self.x_step.__name__} is a class; pass {self.x_step.__name__}()")
+        if not 0 < self.relaxation < 2:
+            raise ValueError(f"ProximalADMM: relaxation must be in (0, 2), got {self.relaxation}")
+        for name in ("x_step", "balancing", "acceleration"):
+            if isinstance(value := getattr(self, name), type):
+                raise TypeError(f"ProximalADMM: {name}={value.__name__} is a class; pass {value.__name__}()")
 
     def init(self, problem: Problem, x0: Array) -> State:
         """x = z = x0 and y = -grad f(x0), so that the dual bound holds from the first step on."""
         f = problem.f
         x_step = self.x_step or (Linearized() if getattr(f, "prox", None) is None else Exact())
         x_step.check(f)
+        if self.relaxation != 1 and not self._is_splitting(x_step):
+            raise ValueError(
+                f"ProximalADMM: relaxation={self.relaxation} is for exact x-steps without proximal_x, but the "
+                f"x-step is {x_step!r} and proximal_x = {self.proximal_x}; use relaxation=1.0"
+            )
         curvature = curvature_at(f, x0)
+        late = None if self.acceleration is None else self.acceleration.start(f.value(x0))
         grad = f.grad(x0)
         state = State(
             x=x0,
@@ -113,28 +144,40 @@ class ProximalADMM:
             curvature=curvature,
             weak_convexity=_weak_convexity(f, curvature.value),
             x_step=x_step,
+            late=late,
         )
-        return replace(state, sigma=self._sigma(state))
+        convex = getattr(f, "convex", False) and state.u is None and problem.given(None).traits.convex
+        every_sigma = convex and self._is_splitting(x_step) and self.proximal_z == 0
+        return replace(state, sigma=self._sigma(state), every_sigma=every_sigma)
 
     def step(self, problem: Problem, state: State) -> State:
-        """(6.1), (6.2), (6.3)."""
+        """(6.1), then (6.2) and (6.3), or a leap that stands for them."""
         f, sigma = problem.f, state.sigma
-        x, y = state.x, state.y
+        x, y, r = state.x, state.y, self.relaxation
 
         s = sigma + self.proximal_z
         z, u = problem.prox((sigma * x + y + self.proximal_z * state.z) / s, 1 / s, state.u)
-        x_new, grad = state.x_step(f, x, state.grad, z, y, sigma, self.proximal_x, state.curvature.value)
-        y = y + sigma * (x_new - z)
+        if self.acceleration is not None and sigma > self.constants(state).smallest_sigma:
+            on_s, bonus = self._is_splitting(state.x_step), self._remembered(state)
+            leap, late, required = self.acceleration.leap(problem, state, z, u, r, on_s, bonus)
+            if leap is not None:
+                return self._landed(f, replace(state, late=late), leap, required, norm(z - state.z))
+            state = replace(state, late=late)
+        v = z if r == 1 else r * z + (1 - r) * x
+        x_new, grad = state.x_step(f, x, state.grad, v, y, sigma, self.proximal_x, state.curvature.value)
+        y = y + sigma * (x_new - v)
 
-        new = replace(state, x=x_new, z=z, y=y, u=u, grad=grad, dx=norm(x_new - x), dz=norm(z - state.z))
-        return self._with_curvature(f, new, state.curvature.seen(x, x_new, state.grad, grad))
+        new = replace(state, x=x_new, z=z, y=y, u=u, grad=grad, dx=norm(x_new - x), dz=norm(z - state.z), required=None)
+        new = self._with_curvature(f, new, state.curvature.seen(x, x_new, state.grad, grad))
+        return new if self.balancing is None else self._balanced(f, new)
 
-    def constants(self, state: State) -> MeritConstants:
-        """p, q and memory of Theorem 6.2."""
-        return state.x_step.constants(state.curvature.value, state.weak_convexity, self.proximal_x)
+    def constants(self, state: State) -> MeritLaw:
+        """What Theorem 6.2, or Proposition 6.10, guarantees."""
+        constants = state.x_step.constants(state.curvature.value, state.weak_convexity, self.proximal_x)
+        return replace(constants, relaxation=self.relaxation) if isinstance(constants, SharpConstants) else constants
 
     def guaranteed_decrease(self, state: State) -> float:
-        """The least fall of the merit in the step that led here, by Theorem 6.2; negative if sigma is too small.
+        """The least fall of the merit in the step that led here; negative if sigma is too small.
 
         NaN where that step raised an estimated L: the merits before and after it have different constants.
         """
@@ -142,15 +185,15 @@ class ProximalADMM:
             return 0.0
         if not state.constants_held:
             return math.nan
-        return self.constants(state).decrease(state.sigma) * state.dx**2 + self.proximal_z / 2 * state.dz**2
+        of_x = self.constants(state).decrease(state.sigma) * state.dx**2 if state.required is None else state.required
+        return of_x + self.proximal_z / 2 * state.dz**2
 
     def merit(self, problem: Problem, state: State) -> float:
         """L_sigma(x, z, y) + (memory / sigma) |dx|^2."""
         gap = state.x - state.z
         penalty = problem.value(state.z, state.u) - problem.f.value(state.z)
         lagrangian = problem.f.value(state.x) + penalty + inner(state.y, gap) + state.sigma / 2 * inner(gap, gap)
-        memory = self.constants(state).memory / state.sigma
-        return lagrangian + (memory * state.dx**2 if math.isfinite(state.dx) else 0.0)
+        return lagrangian + self._remembered(state)
 
     def measures(self, state: State) -> dict[str, float]:
         """Primal residual |x - z|, dual residual sigma |dx|, sigma, and the decrease the theory guarantees."""
@@ -161,19 +204,70 @@ class ProximalADMM:
             "dual": dual,
             "sigma": state.sigma,
             "guaranteed_decrease": self.guaranteed_decrease(state),
+            **({} if state.late is None else state.late.figures),
         }
 
     def notes(self, state: State) -> tuple[str, ...]:
         """The x-step, sigma with its admissible range, and where L comes from."""
-        smallest = self.constants(state).smallest_sigma
-        verdict = "admissible" if state.sigma > smallest else "NOT admissible, nothing is guaranteed"
-        return (
-            f"x-step {state.x_step!r}, sigma = {state.sigma:.6g} ({verdict}: sigma > {smallest:.6g} by Theorem 6.2)",
+        constants = self.constants(state)
+        smallest = constants.smallest_sigma
+        source = "Proposition 6.10" if isinstance(constants, SharpConstants) else "Theorem 6.2"
+        verdict, theorem = "admissible", source
+        if not state.sigma > smallest:
+            verdict = "NOT admissible, nothing is guaranteed"
+            if state.every_sigma:
+                verdict, theorem = "NOT admissible, the merit may rise", "Proposition 6.13"
+                source += "; f and R are convex, and it converges by Proposition 6.13"
+        notes: tuple[str, ...] = (
+            f"x-step {state.x_step!r}, sigma = {state.sigma:.6g} ({verdict}: sigma > {smallest:.6g} by {source})",
             f"{state.curvature}; m = {state.weak_convexity:.6g}",
         )
+        if self.balancing is not None:
+            changes = len(state.balanced)
+            last = f", the last after step {state.balanced[-1]}; {theorem} holds from there on" if changes else ""
+            notes += (f"balancing changed sigma {changes} times{last}",)
+        return notes if state.late is None else (*notes, str(state.late))
+
+    def _is_splitting(self, x_step: XStep) -> bool:
+        """Whether the steps are those of Douglas-Rachford splitting (Proposition 6.7)."""
+        return isinstance(x_step, Exact) and self.proximal_x == 0
+
+    def _landed(self, f: Any, state: State, leap: Candidate, required: float, dz: float) -> State:
+        """The state of a leap: it remembers no step, and y = -grad f(x) as at the start."""
+        new = replace(
+            state, x=leap.x, z=leap.z, y=-leap.grad, u=leap.u, grad=leap.grad, dx=0.0, dz=dz, required=required
+        )
+        return self._with_curvature(f, new, state.curvature.seen(state.x, leap.x, state.grad, leap.grad))
+
+    def _remembered(self, state: State) -> float:
+        """(memory / sigma) |dx|^2; 0 at the start, and wherever y starts from -grad f(x) as it does there."""
+        afresh = math.isinf(state.dx) or state.required is not None
+        return 0.0 if afresh else self.constants(state).memory / state.sigma * state.dx**2
 
     def _sigma(self, state: State) -> float:
         return self.sigma or _SAFETY * self.constants(state).smallest_sigma
+
+    def _balanced(self, f: Any, state: State) -> State:
+        """The state under the sigma that its residuals ask for, if another change is allowed."""
+        balancing: Any = self.balancing
+        state = replace(state, steps=state.steps + 1)
+        last = state.balanced[-1] if state.balanced else 0
+        if len(state.balanced) >= balancing.changes or state.steps - last < balancing.every:
+            return state
+        primal = norm(state.x - state.z) / max(norm(state.x), norm(state.z), 1e-300)
+        dual = state.sigma * state.dx / max(norm(state.y), 1e-300)
+        free = balancing.beyond and state.every_sigma and state.late is None
+        floor = 0.0 if free else _SAFETY * self.constants(state).smallest_sigma
+        sigma = balancing.of(state.sigma, primal, dual, floor)
+        if sigma == state.sigma:
+            return state
+        # from z again: F(z) is the merit there for every sigma, and no more than the merit was
+        required, grad = self.constants(state).decrease(state.sigma) * state.dx**2, f.grad(state.z)
+        late = None if state.late is None else replace(state.late.cleared(), value=math.nan)
+        balanced = (*state.balanced, state.steps)
+        return replace(
+            state, x=state.z, y=-grad, grad=grad, sigma=sigma, balanced=balanced, required=required, late=late
+        )
 
     def _with_curvature(self, f: Any, state: State, curvature: Curvature) -> State:
         """The state under a raised estimate of L: m follows where it was taken from L, and sigma unless given."""
@@ -181,7 +275,9 @@ class ProximalADMM:
             return replace(state, constants_held=True)
         m = _weak_convexity(f, curvature.value)
         state = replace(state, curvature=curvature, weak_convexity=m, constants_held=False)
-        return replace(state, sigma=self._sigma(state))
+        sigma = self._sigma(state)
+        late = None if state.late is None else state.late.cleared()
+        return replace(state, sigma=max(sigma, state.sigma) if self.balancing else sigma, late=late)
 
 
 def _weak_convexity(f: Any, L: float) -> float:

@@ -2,38 +2,21 @@
 
 All of them approach  argmin_x f(x) + <y, x - z> + sigma/2 |x - z|^2 + tau/2 |x - x_k|^2           (6.2)
 and return x+ with the gradient of f there. Each knows the constants of its merit function (docs/theory.md,
-Theorem 6.2): with p and q below, the merit L_sigma + (memory / sigma) |dx|^2 falls by at least
-((sigma + p)/2 - q/sigma) |dx|^2 a step.
+Theorem 6.2).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from parsimo._array import Array, array_namespace, norm
+from parsimo._array import Array, array_namespace, inner, norm
 from parsimo.core.validation import check_number
+from parsimo.solvers.merits import MeritConstants, MeritLaw, SharpConstants
 
-__all__ = ["Exact", "Inexact", "Linearized", "MeritConstants", "XStep"]
-
-
-@dataclass(frozen=True)
-class MeritConstants:
-    """p, q and memory of Theorem 6.2 for one kind of x-step."""
-
-    p: float
-    q: float
-    memory: float
-
-    def decrease(self, sigma: float) -> float:
-        """(sigma + p)/2 - q/sigma, the guaranteed decrease of the merit for each unit of |dx|^2."""
-        return (sigma + self.p) / 2 - self.q / sigma
-
-    @property
-    def smallest_sigma(self) -> float:
-        """The sigma at which the guaranteed decrease is 0; every larger one is admissible."""
-        return (-self.p + math.sqrt(self.p**2 + 8 * self.q)) / 2
+__all__ = ["ConjugateGradient", "Exact", "Inexact", "Linearized", "MeritConstants", "XStep"]
 
 
 class XStep(Protocol):
@@ -42,7 +25,7 @@ class XStep(Protocol):
     def check(self, f: Any) -> None:
         """Refuse an f that this step cannot handle."""
 
-    def constants(self, L: float, m: float, tau: float) -> MeritConstants:
+    def constants(self, L: float, m: float, tau: float) -> MeritLaw:
         """The merit constants for an L-Lipschitz gradient, m-weakly convex f and proximal weight tau."""
 
     def __call__(
@@ -63,11 +46,9 @@ class Exact:
                 "gradients only"
             )
 
-    def constants(self, L: float, m: float, tau: float) -> MeritConstants:
-        """First two rows of the table in Theorem 6.2."""
-        if tau == 0:
-            return MeritConstants(p=-m, q=L**2, memory=0.0)
-        return MeritConstants(p=2 * tau - m, q=2 * (L + tau) ** 2 + 2 * tau**2, memory=2 * tau**2)
+    def constants(self, L: float, m: float, tau: float) -> MeritLaw:
+        """Proposition 6.8 without a proximal term, the first row of the table in Theorem 6.2 with one."""
+        return SharpConstants(L, m) if tau == 0 else MeritConstants.of_dual_step(2 * tau - m, new=L + tau, old=tau)
 
     def __call__(
         self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
@@ -85,12 +66,9 @@ class Linearized:
     def check(self, f: Any) -> None:
         """Every smooth f will do."""
 
-    def constants(self, L: float, m: float, tau: float) -> MeritConstants:
-        """Third and fourth row of the table in Theorem 6.2."""
-        if tau == 0:
-            return MeritConstants(p=-L, q=L**2, memory=L**2)
-        memory = 2 * (L + tau) ** 2
-        return MeritConstants(p=2 * tau - L, q=memory + 2 * tau**2, memory=memory)
+    def constants(self, L: float, m: float, tau: float) -> MeritLaw:
+        """Second row of the table in Theorem 6.2."""
+        return MeritConstants.of_dual_step(2 * tau - L, new=tau, old=L + tau)
 
     def __call__(
         self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
@@ -128,29 +106,97 @@ class Inexact:
     def check(self, f: Any) -> None:
         """Every smooth f will do."""
 
-    def constants(self, L: float, m: float, tau: float) -> MeritConstants:
+    def constants(self, L: float, m: float, tau: float) -> MeritLaw:
         """Last row of the table in Theorem 6.2."""
         eta = self.accuracy * L
-        memory = 2 * (tau + eta) ** 2
-        return MeritConstants(p=2 * tau - m - 2 * eta, q=2 * (L + tau + eta) ** 2 + memory, memory=memory)
+        return MeritConstants.of_dual_step(2 * tau - m - 2 * eta, new=L + tau + eta, old=tau + eta)
 
     def __call__(
         self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
     ) -> tuple[Array, Array]:
         """Gradient descent with step 1 / (L + sigma + tau) on a strongly convex function, tested at every point."""
-
-        def residual(point: Array, gradient: Array) -> Array:
-            return gradient + y + sigma * (point - z) + tau * (point - x)
-
+        residual = _residual(x, z, y, sigma, tau)
+        accurate = self._test(x, y, sigma, L)
         point, gradient = x, grad
-        # at a fixed point both sides of the test are rounding
-        floor = 8 * float(array_namespace(x).finfo(x.dtype).eps) * (norm(y) + sigma * norm(x))
         for _ in range(self.max_gradients):
             point = point - residual(point, gradient) / (L + sigma + tau)
             gradient = f.grad(point)
-            if not norm(residual(point, gradient)) > self.accuracy * L * norm(point - x) + floor:
+            if accurate(point, residual(point, gradient)):
                 return point, gradient
-        raise RuntimeError(
-            f"Inexact: {self.max_gradients} gradient steps did not meet the test with accuracy {self.accuracy} and "
-            f"L = {L:.3g}; L is too small for {f!r}, or accuracy too tight"
+        raise RuntimeError(self._out_of_reach(f, L))
+
+    def _test(self, x: Array, y: Array, sigma: float, L: float) -> Callable[[Array, Array], bool]:
+        """Whether a residual at a point is at most eta |point - x|."""
+        # at a fixed point both sides are rounding
+        floor = 8 * float(array_namespace(x).finfo(x.dtype).eps) * (norm(y) + sigma * norm(x))
+        return lambda point, residual: not norm(residual) > self.accuracy * L * norm(point - x) + floor
+
+    def _out_of_reach(self, f: Any, L: float) -> str:
+        return (
+            f"{type(self).__name__}: {self.max_gradients} gradient steps did not meet the test with accuracy "
+            f"{self.accuracy} and L = {L:.3g}; L is too small for {f!r}, or accuracy too tight"
         )
+
+
+@dataclass(frozen=True)
+class ConjugateGradient(Inexact):
+    """The same test by conjugate gradients: O(sqrt(1 + L/sigma) log(1/accuracy)) gradients for a quadratic f.
+
+    A product with the Hessian is a difference of two gradients, which for a quadratic f is exact; so a linear operator
+    will do. The test is made with the gradient at the very point that is returned. Where f is not quadratic, the
+    iteration starts again from there.
+
+    Parameters
+    ----------
+    accuracy : float
+        eta / L, positive.
+    max_gradients : int
+        Refuse to go on beyond it.
+
+    Raises
+    ------
+    RuntimeError
+        If the test is not met within `max_gradients`.
+    """
+
+    accuracy: float = 0.01
+
+    def __call__(
+        self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
+    ) -> tuple[Array, Array]:
+        """Started at x, where the gradient is known."""
+        residual = _residual(x, z, y, sigma, tau)
+        accurate = self._test(x, y, sigma, L)
+        start, at_start, left = x, grad, self.max_gradients
+        while left > 0:
+            point, gradient = start, at_start  # the gradient of f at `point` if f is quadratic
+            r = residual(point, gradient)
+            d, square = -r, inner(r, r)
+            first = square
+            while left > 1 and square > 0:
+                product = f.grad(start + d) - at_start  # H d
+                left -= 1
+                alpha = square / (inner(d, product) + (sigma + tau) * inner(d, d))
+                point, gradient = point + alpha * d, gradient + alpha * product
+                r = residual(point, gradient)
+                square, last = inner(r, r), square
+                if accurate(point, r) or not alpha > 0:
+                    break
+                d = square / last * d - r
+            gradient = f.grad(point)
+            left -= 1
+            if accurate(point, residual(point, gradient)):
+                return point, gradient
+            if not norm(residual(point, gradient)) < math.sqrt(first) / 2:  # f is far from quadratic: go downhill
+                point = start - residual(start, at_start) / (L + sigma + tau)
+                gradient = f.grad(point)
+                left -= 1
+                if accurate(point, residual(point, gradient)):
+                    return point, gradient
+            start, at_start = point, gradient
+        raise RuntimeError(self._out_of_reach(f, L))
+
+
+def _residual(x: Array, z: Array, y: Array, sigma: float, tau: float) -> Callable[[Array, Array], Array]:
+    """The gradient of the objective of (6.2), from a point and the gradient of f there."""
+    return lambda point, gradient: gradient + y + sigma * (point - z) + tau * (point - x)

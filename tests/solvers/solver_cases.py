@@ -11,10 +11,12 @@ import parsimo as ps
 from parsimo.solvers import (
     Anderson,
     Backtracking,
+    ConjugateGradient,
     Constant,
     Exact,
     Inertial,
     Inexact,
+    LatePhase,
     Linearized,
     ProximalADMM,
     ProximalGradient,
@@ -34,12 +36,16 @@ SOLVERS: dict[str, Any] = {
     "P-ADMM, proximal": ProximalADMM(proximal_x=0.5, proximal_z=0.5),
     "P-ADMM, linearized": ProximalADMM(x_step=Linearized()),
     "P-ADMM, inexact": ProximalADMM(x_step=Inexact(), proximal_z=0.1),
+    "P-ADMM, late phase": ProximalADMM(acceleration=LatePhase()),
+    "P-ADMM, linearized, late phase": ProximalADMM(x_step=Linearized(), acceleration=LatePhase(), proximal_z=0.1),
+    "P-ADMM, balanced": ProximalADMM(balancing=ps.Balancing()),
+    "consensus": ps.ConsensusADMM(),
     "alternating": ps.AlternatingMinimization(),
     "PALM": ps.PALM(),
     "iPALM": ps.PALM(inertia=0.3, exact_every=3),
     "coordinate descent": ps.CoordinateDescent(),
 }
-X_STEPS = (Exact(), Linearized(), Inexact(), Inexact(accuracy=0.5))
+X_STEPS = (Exact(), Linearized(), Inexact(), Inexact(accuracy=0.5), ConjugateGradient())
 
 
 class Data:

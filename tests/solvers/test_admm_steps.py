@@ -116,24 +116,17 @@ def test_merit_need_not_fall_below_the_admissible_sigma():
 
 
 def test_constants_are_those_of_the_theorem():
-    """decrease(sigma) and memory, row by row of Theorem 6.2."""
+    """decrease(sigma) and memory, row by row of Theorem 6.2, and those of Proposition 6.8."""
     L, m, b = 3.0, 1.3, 11.0
     for tau in (0.0, 0.6, 5.0):
         eta = 0.2 * L
+        exact = ((b + 2 * tau - m) / 2 - (L + 2 * tau) ** 2 / b, tau * (L + 2 * tau))
         rows: dict[Any, tuple[float, float]] = {
-            Exact(): (
-                ((b - m) / 2 - L**2 / b, 0.0)
-                if tau == 0
-                else ((b + 2 * tau - m) / 2 - 2 * (L + tau) ** 2 / b - 2 * tau**2 / b, 2 * tau**2)
-            ),
-            Linearized(): (
-                ((b - L) / 2 - L**2 / b, L**2)
-                if tau == 0
-                else ((b + 2 * tau - L) / 2 - 2 * (L + tau) ** 2 / b - 2 * tau**2 / b, 2 * (L + tau) ** 2)
-            ),
+            Exact(): exact if tau else (min((b + L) / 2 - L**2 / b, (b - m) / 2 - m**2 / b), 0.0),
+            Linearized(): ((b + 2 * tau - L) / 2 - (L + 2 * tau) ** 2 / b, (L + tau) * (L + 2 * tau)),
             Inexact(accuracy=0.2): (
-                (b + 2 * tau - m) / 2 - eta - 2 * (L + tau + eta) ** 2 / b - 2 * (tau + eta) ** 2 / b,
-                2 * (tau + eta) ** 2,
+                (b + 2 * tau - m) / 2 - eta - (L + 2 * tau + 2 * eta) ** 2 / b,
+                (tau + eta) * (L + 2 * tau + 2 * eta),
             ),
         }
         for x_step, (decrease, memory) in rows.items():
@@ -142,7 +135,7 @@ def test_constants_are_those_of_the_theorem():
             assert constants.memory == pytest.approx(memory, rel=1e-14)
             assert constants.decrease(constants.smallest_sigma) == pytest.approx(0.0, abs=1e-12)
     assert Exact().constants(L, L, 0.0).smallest_sigma == pytest.approx(2 * L)
-    assert Exact().constants(L, 0.0, 0.0).smallest_sigma == pytest.approx(math.sqrt(2) * L)
+    assert Exact().constants(L, 0.0, 0.0).smallest_sigma == pytest.approx(L)
     assert Linearized().constants(L, m, 0.0).smallest_sigma == pytest.approx(2 * L)
 
 

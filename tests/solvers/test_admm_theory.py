@@ -10,8 +10,8 @@ import pytest
 from solver_cases import X_STEPS
 
 from parsimo.solvers import Exact, Inexact, Linearized, ProximalADMM
+from parsimo.solvers.merits import MeritLaw, SharpConstants
 from parsimo.solvers.proximal_admm import State
-from parsimo.solvers.x_steps import MeritConstants
 from parsimo.theory_checks.admm import check_certificate, check_merit, check_sigma_sharp
 
 
@@ -75,28 +75,31 @@ class WeakPenalty(ProximalADMM):
 
 @dataclass(frozen=True)
 class HalfConstants(ProximalADMM):
-    """q, which pays for the dual step, is halved."""
+    """q, which pays for the dual step, is halved; of the sharp constants, a tenth of the curvatures is left out."""
 
-    def constants(self, state: State) -> MeritConstants:
+    def constants(self, state: State) -> MeritLaw:
         c = super().constants(state)
-        return replace(c, q=c.q / 2)
+        if isinstance(c, SharpConstants):
+            return replace(c, L=0.9 * c.L, m=0.9 * c.m)
+        return replace(c, q=c.q / 2)  # type: ignore[type-var, attr-defined]
 
 
 @dataclass(frozen=True)
 class TimidConstants(ProximalADMM):
-    """q is doubled: true, but not sharp."""
+    """Curvatures are overestimated by a tenth: true, but not sharp."""
 
-    def constants(self, state: State) -> MeritConstants:
-        c = super().constants(state)
-        return replace(c, q=2 * c.q)
+    def constants(self, state: State) -> MeritLaw:
+        c: Any = super().constants(state)
+        return replace(c, L=1.1 * c.L, m=1.1 * c.m)
 
 
 @dataclass(frozen=True)
 class Forgetful(ProximalADMM):
     """The merit does not remember the last step."""
 
-    def constants(self, state: State) -> MeritConstants:
-        return replace(super().constants(state), memory=0.0)
+    def constants(self, state: State) -> MeritLaw:
+        c: Any = super().constants(state)
+        return replace(c, memory=0.0)
 
 
 @pytest.mark.parametrize("broken", [WrongDualStep, LongDualStep, WeakPenalty, HalfConstants])

@@ -20,7 +20,7 @@ from parsimo.solvers import (
     ProximalADMM,
     ProximalGradient,
 )
-from parsimo.solvers.x_steps import MeritConstants
+from parsimo.solvers.merits import MeritLaw, SharpConstants
 from parsimo.theory_checks import (
     check_admm_rate,
     check_certificate,
@@ -88,11 +88,13 @@ class WrongSignOfY(ProximalADMM):
 
 @dataclass(frozen=True)
 class HalfConstants(ProximalADMM):
-    """q, which pays for the dual step, is halved."""
+    """q, which pays for the dual step, is halved; of the sharp constants, a tenth of the curvatures is left out."""
 
-    def constants(self, state: Any) -> MeritConstants:
+    def constants(self, state: Any) -> MeritLaw:
         c = super().constants(state)
-        return replace(c, q=c.q / 2)
+        if isinstance(c, SharpConstants):
+            return replace(c, L=0.9 * c.L, m=0.9 * c.m)
+        return replace(c, q=c.q / 2)  # type: ignore[type-var, attr-defined]
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,8 @@ def test_a_step_that_is_too_short_is_slower_than_its_rate():
     @dataclass(frozen=True)
     class ShortStep(ProximalGradient):
         def step(self, problem: Any, state: Any) -> Any:
-            new = super().step(problem, replace(state, step_size=0.9 * state.step_size))
-            return replace(new, step_size=state.step_size)
+            new = super().step(problem, replace(state, next_step=0.9 * state.next_step))
+            return replace(new, step_size=state.next_step, next_step=state.next_step)
 
     assert fails(check_gradient_rate(make=ShortStep))
     assert fails(check_admm_rate(make=WrongDualStep))
