@@ -16,6 +16,8 @@ from parsimo.selection.path import regularization_path
 
 __all__ = ["CrossValidation", "cross_validation"]
 
+_PERFECT = 1e-3  # of the loss of the null model
+
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
@@ -137,7 +139,8 @@ def cross_validation(
     jobs : int
         Folds that joblib runs at a time; 1 runs them here, one after the other.
     **path_options
-        `count`, `ratio`, `anneal`, `solver`, `tolerance`, `max_iterations` of `regularization_path`.
+        `count`, `ratio`, `anneal`, `solver`, `tolerance`, `max_iterations`, `least_loss` of `regularization_path`;
+        `least_loss` is 0.001 by default. A fold whose path ends early is measured at its last point from there on.
 
     Returns
     -------
@@ -157,7 +160,7 @@ def cross_validation(
     The standard error is that of the mean over folds, as in Breiman et al. (1984) and glmnet; the folds share rows,
     so that it is only a guide.
     """
-    family = family_of(penalty, flat_point)
+    family, path_options = family_of(penalty, flat_point), {"least_loss": _PERFECT} | path_options
     model_options: dict[str, Any] = {"loss": loss, "fit_intercept": fit_intercept, "standardize": standardize}
     matrix = A.tocsr() if hasattr(A, "tocsr") else np.asarray(A)
     y = np.asarray(y)
@@ -196,6 +199,8 @@ class _Fold:
             raise KeyboardInterrupt
         coefs, intercepts = zip(*(model.coefficients(x) for x in path.points), strict=True)
         predictions = (self.matrix[test] @ np.stack(coefs, axis=1) + np.array(intercepts)).T
+        beyond = [-1] * (self.weights.size - len(predictions))  # a path that has ended stays at its last point
+        predictions = np.concatenate([predictions, predictions[beyond]])
         held_out = self.frequencies[test]
         size = float(held_out.sum())
         if size == 0:

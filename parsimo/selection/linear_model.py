@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from parsimo.core.validation import check_finite, check_nonnegative, check_vecto
 from parsimo.penalties import SeparableSum
 from parsimo.penalties.even import EvenPenalty
 from parsimo.problems import LeastSquares, Logistic
+from parsimo.problems.columns import Columns
 
 __all__ = ["LinearModel", "Loss", "WeightedLogistic", "held_out_loss"]
 
@@ -23,18 +25,31 @@ _ROUNDING = 1e-12  # a column whose deviation is this share of its mean is const
 
 
 class WeightedLogistic(Logistic):
-    """f(x) = scale * sum_i frequencies_i log(1 + exp(-y_i a_i'x)); the bound of its curvature is the largest row's."""
+    """f(x) = scale * sum_i frequencies_i log(1 + exp(-y_i a_i'x))."""
 
     def __init__(self, A: Any, y: Any, frequencies: np.ndarray, average: bool = False) -> None:
         super().__init__(A, y, average)
         self.frequencies = frequencies
-        self.bend = 0.25 * float(frequencies.max())
+        self.bend = 0.25 * float(frequencies.max())  # of any row
 
     @property
     def coordinate_lipschitz(self) -> np.ndarray | None:
         """That of the plain sum times the largest frequency."""
         bound = super().coordinate_lipschitz
         return None if bound is None else bound * float(self.frequencies.max())
+
+    @cached_property
+    def coordinate_curvature(self) -> np.ndarray:
+        """scale * sum_i frequencies_i a_ij^2 / 4."""
+        squares = self.design.A**2
+        return self.scale / 4 * np.asarray(squares.T @ self.frequencies)
+
+    @cached_property
+    def columns(self) -> Columns | None:
+        """With norms by which the bound of all rows gives `coordinate_curvature`."""
+        plain = super().columns
+        norms = self.coordinate_curvature / (self.bend * self.scale)
+        return None if plain is None else replace(plain, norms_squared=norms)
 
     def _loss(self, predictions: Array) -> float:
         return float(self.frequencies @ np.logaddexp(0.0, -self.targets * predictions))

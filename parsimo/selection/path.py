@@ -37,6 +37,7 @@ def regularization_path(
     tolerance: float = 1e-6,
     max_iterations: int = 10_000,
     max_support: int | None = None,
+    least_loss: float = 0.0,
     x0: Array | None = None,
 ) -> Path:
     """Minimize f + g_w for weights w from the largest to the smallest, each from the solution before.
@@ -70,6 +71,9 @@ def regularization_path(
         Of the default rule.
     max_support : int, optional
         End the path after the first point with more nonzeros.
+    least_loss : float
+        End it after the first point where f is at most this share of f at the null model. Where classes can be
+        separated, a penalty that is flat has no minimizer beyond: coefficients grow without end.
     x0 : array, optional
         Start of the first point; the null model by default.
 
@@ -94,6 +98,7 @@ def regularization_path(
     check_smooth("regularization_path", f)
     family, factors = family_of(penalty, flat_point), _factors(anneal)
     tolerance = check_number(tolerance, "regularization_path: tolerance", positive=True)
+    enough = check_number(least_loss, "regularization_path: least_loss")
     null = Null.of(f, family)
     grid = weight_grid(null.weight_max, count, ratio) if weights is None else _falling(weights)
     rule = Measured(tolerance * null.slope, max_iterations) if stop is None else stop
@@ -119,6 +124,9 @@ def regularization_path(
                 raise KeyboardInterrupt
             if max_support is not None and count_nonzero(result.x) > max_support:
                 notes.append(f"ended by max_support = {max_support} after {len(results)} of {grid.size} weights")
+                break
+            if enough > 0 and f.value(result.x) <= enough * f.value(null.x):
+                notes.append(f"ended by least_loss = {enough} after {len(results)} of {grid.size} weights")
                 break
     except KeyboardInterrupt:
         if not results:
