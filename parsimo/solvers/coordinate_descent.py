@@ -16,7 +16,7 @@ from parsimo.solvers.stationarity import plain_penalty
 
 __all__ = ["CoordinateDescent"]
 
-_INNER = 0.1  # a working set is solved to this share of the largest move outside it
+_INNER = 0.1  # a working set is solved to this share of the largest move of those that joined it
 _DEEPEST = 1e-6  # and to no less than this share of the largest move in it
 _SHARES = (0.0, 1e-6, 1e-4, 1e-2, 0.1, 1.0)  # of the way from the curvature of the loss at x to its bound
 _PAYS = 0.01  # of the decrease of the model is enough for the objective
@@ -151,7 +151,7 @@ class CoordinateDescent:
         """A descent on the working set, and the next look at all coordinates (11.1)."""
         x, columns = _numbers(state.x), _columns(problem)
         working = state.working.grown(columns, state.calls, x, self.first or math.ceil(2 * math.sqrt(x.size)))
-        inside, outside = _largest(state.calls), _largest(working.others(state.calls))
+        inside, outside = _largest(state.calls), _largest(state.working.others(state.calls))
         target, height = max(_INNER * outside, _DEEPEST * inside), _height(problem, state)
         for damping in (len(_SHARES) - 1,) if columns.is_quadratic else range(max(state.damping - 1, 0), len(_SHARES)):
             share = _SHARES[damping]
