@@ -11,6 +11,7 @@ turn with those of the others. A race that was stopped goes on where it was.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 from pathlib import Path
 
@@ -29,24 +30,30 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=2, help="of every library")
     arguments.add_argument("--limit", type=float, default=300.0, help="seconds after which a solve is given up")
     arguments.add_argument("--out", type=Path, default=Path("docs/results"), help="folder for records and tables")
+    arguments.add_argument("--show", action="store_true", help="race nothing, print what is recorded")
     arguments.add_argument("--again", action="store_true", help="forget what was measured before")
     options = arguments.parse_args()
 
     set_threads(options.threads)
-    times, goals = [], []
-    for name in options.case:
-        for seed in options.seed:
-            case = CASES[name](seed)
-            path = options.out / "speed" / f"{name}-{seed}.json"
+    times, goals, measured = [], [], []
+    for name, seed in itertools.product(options.case, options.seed):
+        path = options.out / "speed" / f"{name}-{seed}.json"
+        if options.show and not path.exists():
+            continue
+        case = CASES[name](seed)
+        if not options.show:
             if options.again:
                 path.unlink(missing_ok=True)
             names = [n for n in field_of(case) if not options.only or n.startswith(tuple(options.only))]
-            race = Race(case, seed, names, path, options.limit, start_worker(name, seed, options.limit))
-            found = dict(race.run(options.repeats))
-            times += tables.rows(case, seed, found)
-            goals += tables.goal_lines(case, seed, found)
-    print(f"\n{options.threads} threads ({', '.join(THREADS)}; XLA_FLAGS={os.environ['XLA_FLAGS']})\n")
-    print(tables.goals(goals), tables.table(times), sep="\n\n")
+            start = start_worker(name, seed, options.limit)
+            Race(case, seed, names, path, options.limit, start).run(options.repeats)
+        settings, found = tables.read(path)
+        measured.append({key: value for key, value in settings.items() if key not in ("case", "seed")})
+        times += tables.rows(case, seed, found)
+        goals += tables.goal_lines(case, seed, found)
+    for settings in dict.fromkeys(map(str, measured)):
+        print(f"\n{settings}")
+    print("", tables.goals(goals), tables.table(times), sep="\n\n")
 
 
 def set_threads(threads: int) -> None:

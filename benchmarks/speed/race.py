@@ -30,6 +30,7 @@ from parsimo.core.files import replace_when_written
 __all__ = ["Race", "Row", "THREADS"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Each library reads its own."""
 
 Start = Callable[[str], Any]
 _NEVER = "never"
@@ -188,7 +189,7 @@ class Race:
 
 def settings() -> dict[str, Any]:
     """What the seconds depend on beside the libraries."""
-    threads = {name: os.environ.get(name, "not set") for name in THREADS}
+    threads = {name: os.environ.get(name, "not set") for name in (*THREADS, "XLA_FLAGS")}
     return {"cores": os.cpu_count(), "machine": _processor(), "python": platform.python_version(), "threads": threads}
 
 

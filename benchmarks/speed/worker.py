@@ -23,6 +23,7 @@ __all__ = ["Failed", "Timed", "Worker"]
 
 _VISIT = 0.1  # seconds: a short solve is repeated until so much has passed, and its median counts
 _MOST = 20  # solves in one visit
+_ENTRY = 600.0  # seconds for importing the library, drawing the instance and compiling
 
 
 class Timed(NamedTuple):
@@ -55,12 +56,12 @@ class Worker:
         self._process = context.Process(target=_serve, args=(theirs, name, case, seed), daemon=True)
         self._process.start()
         theirs.close()
-        self.ladder: tuple[float, ...] = self._answer()
+        self.ladder: tuple[float, ...] = self._answer(max(limit, _ENTRY))
 
     def solve(self, tolerance: float, once: bool) -> Timed:
         """A single solve with `once`; otherwise as many as fill a visit, of whose times the medians count."""
         self._pipe.send((tolerance, once))
-        return Timed(*self._answer())
+        return Timed(*self._answer(self.limit))
 
     def close(self) -> None:
         """End the process."""
@@ -68,10 +69,10 @@ class Worker:
         self._process.join()
         self._pipe.close()
 
-    def _answer(self) -> Any:
+    def _answer(self, limit: float) -> Any:
         try:
-            if not self._pipe.poll(self.limit):
-                raise Failed(f"no answer within {self.limit:g} s")
+            if not self._pipe.poll(limit):
+                raise Failed(f"no answer within {limit:g} s")
             kind, content = self._pipe.recv()
         except EOFError:
             self._process.join()
