@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from parsimo._array import Array, all_finite, norm
 
-__all__ = ["Certifiable", "Counting", "Proximable", "Smooth", "Traits", "Zero"]
+__all__ = ["Certifiable", "Counting", "Proximable", "Remembering", "Smooth", "Traits", "Zero"]
 
 
 @runtime_checkable
@@ -126,11 +126,75 @@ class Zero:
         return "Zero()"
 
 
-class Counting:
-    """A smooth function that counts its oracle calls and remembers the last value and gradient.
+class Remembering:
+    """A smooth function that remembers its last value and gradient.
 
-    What is asked for again at the same array object is not computed, and not counted, again: a solver may ask
-    where it needs a gradient without carrying it about. Everything that is not an oracle is passed through.
+    What is asked for again at the same array object is not computed again: who needs a gradient may ask for it without
+    carrying it about. Everything that is not an oracle is passed through.
+
+    Parameters
+    ----------
+    f : Smooth
+    """
+
+    def __init__(self, f: Any) -> None:
+        self.f = f
+        self._at: Array = None
+        self._value: float | None = None
+        self._gradient: Array = None
+
+    def forget(self) -> None:
+        """Let go of the arrays."""
+        self._at = self._value = self._gradient = None
+
+    def value(self, x: Array) -> float:
+        """f(x)."""
+        self._move_to(x)
+        if self._value is None:
+            self._value = self._new_value(x)
+        return self._value
+
+    def grad(self, x: Array) -> Array:
+        """The gradient at x."""
+        self._move_to(x)
+        if self._gradient is None:
+            self._gradient = self._new_gradient(x)
+        return self._gradient
+
+    def value_and_grad(self, x: Array) -> tuple[float, Array]:
+        """f(x) and the gradient at x."""
+        self._move_to(x)
+        if self._value is None and self._gradient is None:
+            self._value, self._gradient = self._new_both(x)
+            return self._value, self._gradient
+        return self.value(x), self.grad(x)
+
+    def _move_to(self, x: Array) -> None:
+        if self._at is not x:
+            self._at, self._value, self._gradient = x, None, None
+
+    def _new_value(self, x: Array) -> float:
+        return self.f.value(x)
+
+    def _new_gradient(self, x: Array) -> Array:
+        return self.f.grad(x)
+
+    def _new_both(self, x: Array) -> tuple[float, Array]:
+        return self.f.value_and_grad(x)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "f":  # absent only while an instance is being copied
+            raise AttributeError(name)
+        return getattr(self.f, name)
+
+    def __repr__(self) -> str:
+        return repr(self.f)
+
+
+class Counting(Remembering):
+    """A smooth function that remembers its last value and gradient, and counts its oracle calls.
+
+    What is remembered is not counted again.
 
     Parameters
     ----------
@@ -144,48 +208,28 @@ class Counting:
     """
 
     def __init__(self, f: Any) -> None:
-        self.f = f
+        super().__init__(f)
         self.calls = {"values": 0, "gradients": 0, "proxes": 0}
         """Oracle calls so far; a value that comes with its gradient counts in both."""
-        self._at: Array = None
-        self._value: float | None = None
-        self._gradient: Array = None
 
-    def value(self, x: Array) -> float:
-        """f(x)."""
-        self._move_to(x)
-        if self._value is None:
-            self.calls["values"] += 1
-            self._value = self.f.value(x)
-        return self._value
+    def _new_value(self, x: Array) -> float:
+        self.calls["values"] += 1
+        return self.f.value(x)
 
-    def grad(self, x: Array) -> Array:
-        """The gradient at x."""
-        self._move_to(x)
-        if self._gradient is None:
-            self.calls["gradients"] += 1
-            self._gradient = self._checked(self.f.grad(x))
-        return self._gradient
+    def _new_gradient(self, x: Array) -> Array:
+        self.calls["gradients"] += 1
+        return self._checked(self.f.grad(x))
 
-    def value_and_grad(self, x: Array) -> tuple[float, Array]:
-        """f(x) and the gradient at x."""
-        self._move_to(x)
-        if self._value is None and self._gradient is None:
-            self.calls["values"] += 1
-            self.calls["gradients"] += 1
-            self._value, gradient = self.f.value_and_grad(x)
-            self._gradient = self._checked(gradient)
-            return self._value, self._gradient
-        return self.value(x), self.grad(x)
+    def _new_both(self, x: Array) -> tuple[float, Array]:
+        self.calls["values"] += 1
+        self.calls["gradients"] += 1
+        value, gradient = self.f.value_and_grad(x)
+        return value, self._checked(gradient)
 
     def _checked(self, gradient: Array) -> Array:
         if not all_finite(gradient):
             raise FloatingPointError(f"the gradient of {self.f!r} has NaN or infinite entries at this point")
         return gradient
-
-    def _move_to(self, x: Array) -> None:
-        if self._at is not x:
-            self._at, self._value, self._gradient = x, None, None
 
     @property
     def prox(self) -> Callable[[Array, float], Array] | None:
@@ -195,11 +239,3 @@ class Counting:
     def _prox(self, v: Array, step_size: float) -> Array:
         self.calls["proxes"] += 1
         return self.f.prox(v, step_size)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "f":  # absent only while an instance is being copied
-            raise AttributeError(name)
-        return getattr(self.f, name)
-
-    def __repr__(self) -> str:
-        return repr(self.f)

@@ -53,13 +53,19 @@ class EvenPenalty(Separable):
     def slopes(self, x: Array) -> tuple[Array, Array]:
         """The left and the right derivative of weight_i h(|.|) at x_i; infinite at 0 where h jumps or rises steeply."""
         xp = array_namespace(x)
-        weight, zero = self._parameter("weight", x), xp.zeros_like(x)
-        inwards, outwards = (weight * s for s in (self._slopes(xp.abs(x)) * 2)[:2])
-        at_zero = xp.where(weight > 0, zero + self._slope_at_zero(), zero)
-        at_zero = at_zero if self._slope_at_zero() == math.inf else weight * at_zero
-        left = xp.where(x > 0, inwards, xp.where(x < 0, -outwards, -at_zero))
-        right = xp.where(x > 0, outwards, xp.where(x < 0, -inwards, at_zero))
-        return left, right
+        weight, slope_at_zero = self._parameter("weight", x), self._slope_at_zero()
+        slopes = [weight * s for s in self._slopes(xp.abs(x))]
+        if slope_at_zero < math.inf:
+            at_zero = weight * slope_at_zero
+        else:  # a coordinate of weight 0 is free
+            at_zero = xp.where(weight > 0, math.inf, xp.zeros_like(weight))
+        if len(slopes) == 1:
+            left = right = xp.copysign(slopes[0], x)
+        else:
+            inwards, outwards = slopes
+            left, right = xp.where(x > 0, inwards, -outwards), xp.where(x > 0, outwards, -inwards)
+        zero = x == 0
+        return xp.where(zero, -at_zero, left), xp.where(zero, at_zero, right)
 
     @by_blocks
     def prox(self, v: Array, step_size: float | Array) -> Array:
@@ -79,10 +85,7 @@ class EvenPenalty(Separable):
         """
         v = check_step(v, step_size, f"{type(self).__name__}.prox")
         xp = array_namespace(v)
-        if isinstance(step_size, float) and isinstance(self.weight, float):
-            tau = asarray_like(step_size * self.weight, v)
-        else:
-            tau = asarray_like(step_size, v) * self._parameter("weight", v)
+        tau = asarray_like(step_size, v) * self._parameter("weight", v)
         return xp.copysign(self._shrink(xp.abs(v), tau), v) + 0.0  # + 0.0 turns -0.0 into 0.0
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:

@@ -51,8 +51,9 @@ class Separable(ABC):
     def _subdiff_distance(self, x: Array, grad: Array) -> float:
         xp = array_namespace(x)
         left, right = self.slopes(x)
-        from_interval = xp.clip(xp.maximum(left + grad, -(grad + right)), 0.0, None)
-        from_pair = xp.minimum(xp.abs(grad + left), xp.abs(grad + right))
+        below, above = grad + left, grad + right
+        from_interval = xp.maximum(xp.maximum(below, -above), 0.0)
+        from_pair = xp.minimum(xp.abs(below), xp.abs(above))
         return norm_at(x, xp.where(left <= right, from_interval, from_pair))
 
     def descent_rate(self, x: Array, grad: Array) -> float:
@@ -65,7 +66,7 @@ class Separable(ABC):
     def _descent_rate(self, x: Array, grad: Array) -> float:
         xp = array_namespace(x)
         left, right = self.slopes(x)
-        return norm_at(x, xp.clip(xp.maximum(left + grad, -(grad + right)), 0.0, None))
+        return norm_at(x, xp.maximum(xp.maximum(grad + left, -(grad + right)), 0.0))
 
     def _parameter(self, name: str, x: Array) -> Array:
         """The attribute of this name, one number or one for each coordinate, as an array like x."""

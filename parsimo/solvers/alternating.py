@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from parsimo._array import Array
 from parsimo.core.problem import Composite, Problem
+from parsimo.solvers.linesearch import BarzilaiBorwein
 from parsimo.solvers.proximal_gradient import ProximalGradient
 
 __all__ = ["AlternatingMinimization"]
@@ -47,16 +49,17 @@ class AlternatingMinimization:
     Parameters
     ----------
     inner : Solver
-        By default `ProximalGradient()`.
+        By default `ProximalGradient(step_rule=BarzilaiBorwein(memory=1))`, whose every step lowers the objective.
     inner_steps : int
         Steps of the inner solver for one update of u, at least 1.
 
     Notes
     -----
-    docs/algorithms.md, 3. T. Zhang, J. Mach. Learn. Res. 11 (2010), for the multi-stage relaxation.
+    docs/algorithms.md, 3. T. Zhang, J. Mach. Learn. Res. 11 (2010), for the multi-stage relaxation: from x0 = 0 the
+    weights of the first stage are uniform, and with many inner steps each stage solves its weighted l1 problem.
     """
 
-    inner: ProximalGradient = field(default_factory=ProximalGradient)
+    inner: ProximalGradient = field(default_factory=partial(ProximalGradient, step_rule=BarzilaiBorwein(memory=1)))
     inner_steps: int = 10
 
     def __post_init__(self) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from parsimo._array import Array, all_finite
-from parsimo.core.functions import Counting
+from parsimo._array import Array, all_finite, norm
+from parsimo.core.functions import Counting, Remembering
 from parsimo.core.problem import Problem, certificate, count_nonzero, starting_point
 from parsimo.core.result import History, Result, Status
 from parsimo.solvers.observers import Table
@@ -147,10 +147,10 @@ def run(
     watch = _Stopwatch()
     observers = tuple(observe)
     oracle = Counting(problem.f)
-    counted = replace(problem, f=oracle)
+    counted, looked_at = replace(problem, f=oracle), replace(problem, f=Remembering(problem.f))
     history, best = History(), _Best()
     comparable = getattr(solver, "comparable_objectives", True)  # along a continuation they are not
-    status, k = Status.INTERRUPTED, 0
+    status, k, scale = Status.INTERRUPTED, 0, 0.0
     # Overflow and NaN become a status, not a warning: the loop looks for them.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         state = solver.init(counted, starting_point(problem, x0))
@@ -162,13 +162,14 @@ def run(
                 # Between evaluations a residual that is finite stands for a point that is: a look at it costs a pass.
                 finite = (math.isfinite(row["residual"]) and not evaluate) or all_finite(state.point)
                 if evaluate and finite:
-                    row |= _evaluation(solver, _current(problem, state), state, row["support"])
+                    row |= _evaluation(solver, _current(looked_at, state), state, row["support"])
+                    scale = norm(looked_at.f.grad(state.point)) if k == 0 else scale
                 row |= {"iteration": k, "seconds": watch.seconds, **oracle.calls}
                 history.append(row)
                 objective, proved = row["objective"], row["certificate"]
                 ahead = watch.ahead(evaluated=(k + 1) % every == 0)
                 report = Report(
-                    k, state.point, proved, row["residual"], objective, watch.wall_seconds, history, state, ahead
+                    k, state.point, proved, row["residual"], objective, watch.wall_seconds, history, state, ahead, scale
                 )
                 asked_to_stop = False
                 for observer in observers:
@@ -192,6 +193,7 @@ def run(
                         raise TypeError(f"solve: stop must return a Status or None, got {reached!r}")
                     status = reached if evaluate or all_finite(state.point) else Status.NONFINITE
                     break
+                looked_at.f.forget()
                 watch.looked(evaluate)
                 try:
                     state = solver.step(counted, state)
@@ -206,20 +208,21 @@ def run(
         x, u, problem = state.point, state.u, _current(problem, state)
         if status in (Status.INTERRUPTED, Status.NONFINITE, Status.DIVERGED) and best.problem is not None:
             x, u, problem = best.x, best.u, best.problem
+        looked_at = replace(problem, f=looked_at.f)
         u = problem.auxiliary(x, u)
         result = Result(
             x=x,
             status=status,
-            certificate=certificate(problem, x, u),
+            certificate=certificate(looked_at, x, u),
             iterations=k,
-            seconds=watch.wall_seconds,
             history=history,
-            objective=problem.value(x, u),
+            objective=looked_at.value(x, u),
             auxiliary=u,
             problem=problem,
             solver=repr(solver),
             figures=problem.describe(x, u),
             notes=(*problem.notes, *solver.notes(state)),
+            seconds=watch.wall_seconds,  # after all that was computed above
         )
     for observer in observers:
         if hasattr(observer, "finish"):
@@ -236,6 +239,7 @@ def _current(problem: Any, state: Any) -> Any:
 def _evaluation(solver: Solver, problem: Problem, state: State, support: float) -> dict[str, float]:
     """The figures of a state that cost an evaluation of f, or a pass over its point; `support` NaN is counted."""
     x, u = state.point, state.u
+    problem.f.value_and_grad(x)  # both from one pass; what follows asks for one or the other
     row = {
         "objective": problem.value(x, u),
         "certificate": certificate(problem, x, u),

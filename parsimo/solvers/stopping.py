@@ -50,6 +50,8 @@ class Report(NamedTuple):
     """The solver's state."""
     ahead: float = 0.0
     """Seconds that one more iteration and the evaluation of the result would take, by those before."""
+    scale: float = 0.0
+    """|grad f| at the start: what a certificate is small against."""
 
 
 Stop = Callable[[Report], Status | None]
@@ -83,7 +85,8 @@ def certificate_below(absolute: float = 1e-8, relative: float | None = None) -> 
 
     The residual, how far the method itself still moves, guards against points that are critical without being
     fixed: 0 is critical for every zero-norm problem, and a step away from it shows whether it is more than that.
-    For the same reason the size at the start is the larger of the certificate there and the first step's residual.
+    For the same reason the size at the start is the largest of the certificate and |grad f| there and the residual of
+    the first step: the certificate alone may be 0, and the first step may lead all the way.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ def certificate_below(absolute: float = 1e-8, relative: float | None = None) -> 
         if math.isnan(report.certificate):  # not evaluated
             return None
         share = _rounding_share(report.x) if relative is None else relative
-        starting_sizes = (report.history["certificate"][0], *report.history["residual"][:2])
+        starting_sizes = (report.scale, report.history["certificate"][0], *report.history["residual"][:2])
         # a start outside the domain has an infinite certificate, which must not loosen the tolerance
         tolerance = absolute + share * max((s for s in starting_sizes if math.isfinite(s)), default=0.0)
         small = report.certificate <= tolerance and report.residual <= tolerance  # False where one is NaN

@@ -322,6 +322,8 @@ class TestComposition:
         rule = stopping.certificate_below(0.0, relative=0.1)
         assert rule(self.report(3, 0.11)) is None
         assert rule(self.report(3, 0.1)) is ps.Status.CONVERGED
+        assert rule(self.report(3, 0.3)._replace(scale=3.0)) is ps.Status.CONVERGED  # |grad f| was larger
+        assert rule(self.report(3, 0.11)._replace(scale=math.inf)) is None
 
     @pytest.mark.parametrize(
         ("make", "error", "match"),
