@@ -140,7 +140,7 @@ class _ByCriterion(_Sparse):
         ratio: float = 1e-3,
         anneal: tuple[float, ...] = (),
         solver: Any = None,
-        tol: float = 1e-6,
+        tol: float = 1e-8,
         max_iter: int = 1000,
     ) -> None:
         self.penalty = penalty
@@ -208,7 +208,7 @@ class _ByCrossValidation(_Sparse):
         ratio: float = 1e-3,
         anneal: tuple[float, ...] = (),
         solver: Any = None,
-        tol: float = 1e-6,
+        tol: float = 1e-8,
         max_iter: int = 1000,
         n_jobs: int = 1,
     ) -> None:

@@ -19,6 +19,7 @@ from parsimo.solvers.settling import settled
 __all__ = ["Null", "weight_max"]
 
 _QUADRUPLINGS = 200
+_RELATIVE = 1e-13  # accuracy of the weight
 _AT_REST = 1e-6  # of the gradient at 0
 _SCALE = "scale the data to about 1, for example divide each column by its norm"
 
@@ -143,7 +144,7 @@ def _least(holds: Callable[[float], bool], likely: float) -> float:
         if low < high and not holds(low):
             break
         low = low / 4
-    while low < (middle := low + (high - low) / 2) < high and high - low > 1e-15 * high:
+    while low < (middle := low + (high - low) / 2) < high and high - low > _RELATIVE * high:
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
