@@ -6,6 +6,7 @@ sorting, inner products that return a Python float) is here, with the library's 
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "as_float_array",
     "asarray_like",
     "detached",
+    "epsilon",
     "inner",
     "is_real_floating",
     "norm",
@@ -51,8 +53,11 @@ def array_namespace(*arrays: Array) -> Any:
 
 def asarray_like(value: Any, like: Array) -> Array:
     """`value` as an array of `like`'s library, dtype and device; a 0-d array for a number."""
-    if type(like) is np.ndarray and isinstance(value, float | np.ndarray):
-        return np.asarray(value, dtype=like.dtype)
+    if type(like) is np.ndarray:  # numpy's scalars are its 0-d arrays, and quicker to make
+        if isinstance(value, float):
+            return like.dtype.type(value)
+        if type(value) is np.ndarray:
+            return np.asarray(value, dtype=like.dtype)
     xp = array_namespace(like)
     if is_array_api_obj(value) and array_namespace(value) is not xp:
         value = to_numpy(value)
@@ -89,6 +94,16 @@ def detached(array: Array) -> Array:
     return array.detach() if is_torch_array(array) else array
 
 
+@functools.cache
+def _epsilon(dtype: Any, xp: Any) -> float:
+    return float(xp.finfo(dtype).eps)
+
+
+def epsilon(x: Array) -> float:
+    """The distance from 1 to the next larger number of the dtype of x."""
+    return _epsilon(x.dtype, array_namespace(x))
+
+
 def is_real_floating(array: Array) -> bool:
     """Whether the dtype is a real floating one."""
     xp = array_namespace(array)
@@ -112,6 +127,8 @@ def to_numpy(array: Array) -> np.ndarray:
 
 def inner(x: Array, y: Array) -> float:
     """Euclidean inner product of two arrays of one shape."""
+    if type(x) is np.ndarray and x.ndim == 1:
+        return float(x.dot(y))
     if x.ndim != 1:
         xp = array_namespace(x, y)
         x, y = xp.reshape(x, (-1,)), xp.reshape(y, (-1,))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from parsimo._array import Array, array_namespace, to_numpy
+from parsimo._array import Array, array_namespace, epsilon, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.validation import check_positive
 from parsimo.penalties.even import FlatPenalty
@@ -74,7 +74,7 @@ class MCP(FlatPenalty):
         small_step = 2 * tau < a * a
         # Both regimes are a line from the threshold to v. In the second it is so steep that one unit in the last place
         # leads beyond v.
-        steepest = float(xp.finfo(v.dtype).eps) / 4
+        steepest = epsilon(v) / 4
         threshold = xp.where(small_step, 2 * tau / a, xp.sqrt(2 * tau))
         curvature = xp.where(small_step, 1 - 2 * tau / (a * a), steepest)
         return xp.minimum(xp.maximum((v - threshold) / curvature, 0.0), v)

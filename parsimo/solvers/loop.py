@@ -28,6 +28,10 @@ has a method `finish(result)` is called once more, with the result.
 """
 
 
+_UNKNOWN = {"objective": math.nan, "certificate": math.nan, "support": math.nan}
+"""Between evaluations, unless the solver measures them itself."""
+
+
 class State(Protocol):
     """What the next step needs; each solver has its own."""
 
@@ -157,19 +161,19 @@ def run(
         watch.started()
         try:
             for k in itertools.count():
-                row = {"objective": math.nan, "certificate": math.nan, "support": math.nan} | solver.measures(state)
-                evaluate = k % every == 0
+                measured = solver.measures(state)
+                evaluate, residual = k % every == 0, measured["residual"]
                 # Between evaluations a residual that is finite stands for a point that is: a look at it costs a pass.
-                finite = (math.isfinite(row["residual"]) and not evaluate) or all_finite(state.point)
+                finite = (math.isfinite(residual) and not evaluate) or all_finite(state.point)
+                row = {**_UNKNOWN, **measured, "iteration": k, "seconds": watch.seconds, **oracle.calls}
                 if evaluate and finite:
                     row |= _evaluation(solver, _current(looked_at, state), state, row["support"])
                     scale = norm(looked_at.f.grad(state.point)) if k == 0 else scale
-                row |= {"iteration": k, "seconds": watch.seconds, **oracle.calls}
                 history.append(row)
                 objective, proved = row["objective"], row["certificate"]
                 ahead = watch.ahead(evaluated=(k + 1) % every == 0)
                 report = Report(
-                    k, state.point, proved, row["residual"], objective, watch.wall_seconds, history, state, ahead, scale
+                    k, state.point, proved, residual, objective, watch.wall_seconds, history, state, ahead, scale
                 )
                 asked_to_stop = False
                 for observer in observers:
