@@ -118,8 +118,7 @@ class _Sparse(BaseEstimator):
         self.weight_ = fits[0].weight if single else np.array([fit.weight for fit in fits])
         self.n_iter_ = fits[0].iterations if single else np.array([fit.iterations for fit in fits])
         self.certificate_ = max(fit.certificate for fit in fits)
-        unfinished = [fit.status for fit in fits if fit.status is not Status.CONVERGED]
-        self.status_ = (unfinished or [Status.CONVERGED])[0]
+        self.status_ = next((fit.status for fit in fits if fit.status is not Status.CONVERGED), Status.CONVERGED)
         self.path_ = fits[0].path if single else tuple(fit.path for fit in fits)
 
 
@@ -163,7 +162,8 @@ class _ByCriterion(_Sparse):
         if not isinstance(self.weight, str):
             path = regularization_path(model.f, family, _down_to(self.weight, model, family), **self._options())
             return _Fit.of(model, path, len(path.results) - 1, path.table())
-        if self.weight not in CRITERIA:
+        criterion: Any = self.weight
+        if criterion not in CRITERIA:
             raise ValueError(
                 f"{type(self).__name__}: weight must be a number or one of {CRITERIA}, got {self.weight!r}"
             )
@@ -176,7 +176,7 @@ class _ByCriterion(_Sparse):
             least_loss=1e-3 if self._loss == "logistic" else 0.0,
             **self._options(),
         )
-        choice = choose(path, self.weight, rows=model.rows)
+        choice = choose(path, criterion, rows=model.rows)
         return _Fit.of(model, path, choice.best, choice.table())
 
 

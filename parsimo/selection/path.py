@@ -15,6 +15,7 @@ from parsimo.core.result import Result, Status
 from parsimo.core.validation import check_number
 from parsimo.selection.families import FlatPoint, family_of, gentler
 from parsimo.selection.outcome import Path
+from parsimo.selection.starts import Starts
 from parsimo.selection.suited import Measured, suited_solver
 from parsimo.selection.weight_max import Null
 from parsimo.solvers.loop import solve
@@ -63,7 +64,9 @@ def regularization_path(
         Factors > 1, falling: at each weight the penalty is first solved with weight and flat point multiplied by
         them, one after the other (`gentler`), which leads from an almost convex problem to the one asked for.
     solver : Solver, optional
-        By default the one that f and the penalty allow (`suited_solver`); the notes name it.
+        By default the one that f and the penalty allow (`suited_solver`); the notes name it. Then, for least squares
+        with a zero norm, each point starts at the best support of `subset_path` up to size 50 (`max_support` where
+        that is given), if it is better than the point before.
     stop : Stop, optional
         For each weight. By default that of `solve`, with `max_iterations`, and a certificate that must fall below
         `tolerance` times the norm of grad f at the null model.
@@ -106,6 +109,9 @@ def regularization_path(
     x = starting_point(Composite(f, first), null.x if x0 is None else x0)
     chosen, why = suited_solver(f, first) if solver is None else (solver, "as given")
     notes = [f"solver: {chosen!r} ({why})"]
+    starts = Starts(f, family(float(grid[-1])), float(grid[-1]), max_support) if solver is None else None
+    if starts is not None and starts.subsets is not None:
+        notes.append(f"points start at the best of {len(starts.subsets)} supports of subset_path, or the one before")
     if weights is None:
         notes.append(f"from weight {null.weight_max:.6g} on the null model is {null.proved}")
 
@@ -113,6 +119,7 @@ def regularization_path(
     try:
         for weight in grid.tolist():
             g = family(weight)
+            x = x if starts is None else starts.best(g, weight, x)
             for stage in (*(gentler(g, factor) for factor in factors), g):
                 result = solve(Composite(f, stage), chosen, x0=x, stop=rule)
                 if result.status is Status.INTERRUPTED:
