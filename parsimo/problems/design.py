@@ -135,9 +135,10 @@ class Design:
         if self.is_operator:
             return None
         if self.is_sparse:
-            columns = self.by_column
-            entries = np.append(entrywise(columns.data), 0)  # so that an empty last column has a place to begin
-            return np.where(np.diff(columns.indptr) > 0, np.add.reduceat(entries, columns.indptr[:-1]), 0)
+            data, ends = self.by_column.data, self.by_column.indptr
+            sums, filled = np.zeros(self.shape[1], dtype=data.dtype), np.diff(ends) > 0
+            sums[filled] = np.add.reduceat(entrywise(data), ends[:-1][filled]) if data.size else 0
+            return sums
         return array_namespace(self.A).sum(entrywise(self.A), axis=0)
 
     @cached_property

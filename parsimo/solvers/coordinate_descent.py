@@ -179,7 +179,7 @@ class CoordinateDescent:
                 relaxation, residual = replace(relaxation, goal=goal), max(residual, _largest(relaxed))
                 return replace(state, slopes=d, calls=relaxed, relaxation=relaxation, residual=residual)
         jumps, calls = state.jumps, moves
-        if not jumps:
+        if not jumps and state.working.others(moves).any():
             led = state.terms.moves(x, d, _GENTLY * L) != 0
             rest = _rest(state.x) * _largest(np.abs(d) + L * np.abs(x))
             jumps = not state.working.others(led).any() and _largest(moves[state.working.index]) <= rest
