@@ -9,7 +9,9 @@
 Networks are pruned and quantized by `parsimo.neural`, which needs torch and is imported on its own.
 """
 
-from parsimo import data
+from typing import Any
+
+from parsimo import data, selection
 from parsimo.core import (
     Composite,
     Counting,
@@ -54,6 +56,7 @@ from parsimo.problems import (
     instances,
     phi,
 )
+from parsimo.selection import cross_validation, regularization_path, weight_max
 from parsimo.solvers import (
     PALM,
     AlternatingMinimization,
@@ -160,6 +163,17 @@ __all__ = [
     "certificate",
     "natural_residual",
     "Counting",
+    # the choice of a weight
+    "selection",
+    "regularization_path",
+    "weight_max",
+    "cross_validation",
     # tables and images
     "data",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in selection.ESTIMATORS:  # SparseRegressor and its like load scikit-learn
+        return getattr(selection, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

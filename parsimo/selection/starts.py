@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from parsimo._array import Array
 from parsimo.core.problem import Composite
 from parsimo.penalties import WithRidge, ZeroNorm

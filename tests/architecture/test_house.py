@@ -121,7 +121,7 @@ def test_public_names_are_listed_once():
     assert len(set(ps.__all__)) == len(ps.__all__)
 
 
-@pytest.mark.parametrize("room", ["core", "penalties", "problems", "solvers"])
+@pytest.mark.parametrize("room", ["core", "penalties", "problems", "solvers", "selection"])
 def test_every_module_exports_what_it_lists(room: str):
     package = importlib.import_module(f"parsimo.{room}")
     for info in pkgutil.iter_modules(package.__path__):
