@@ -1,6 +1,8 @@
 """What a run costs beyond its arithmetic: an iteration against the bare numpy lines, memory in vectors, growth with n.
 
-    python -m benchmarks.overhead [--repeats 7] [--largest 10000000] [--out docs/results/overhead.json]
+    OMP_NUM_THREADS=1 python -m benchmarks.overhead [--repeats 7] [--largest 10000000] [--out docs/results/overhead.json]
+
+Seconds are those of the process, on one thread, so that other work on the machine counts less.
 
 *Iterations.* `solve` with an `every` that leaves all but the first state unevaluated, against the lines that a user
 would write for the same step. The two run in turn; what start and end cost is taken out by running m and 2m
@@ -118,9 +120,9 @@ def solved(f: Any, penalty: str, t: float) -> Callable[[int], float]:
 
 
 def seconds_of(call: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
+    begin = time.process_time()
     call()
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def step_size(f: Any) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from parsimo._array import Array, array_namespace, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.validation import check_number, check_step
-from parsimo.penalties.separable import Separable
+from parsimo.penalties.separable import Separable, by_blocks
 
 __all__ = ["Box"]
 
@@ -31,6 +31,8 @@ class Box(Separable):
     ValueError
         If the box is empty: lower > upper somewhere, lower = inf or upper = -inf; or if an end is NaN.
     """
+
+    per_coordinate = ("lower", "upper")
 
     lower: float | Array = -math.inf
     upper: float | Array = math.inf
@@ -58,6 +60,7 @@ class Box(Separable):
         zero, infinity = xp.zeros_like(x), xp.full_like(x, math.inf)
         return xp.where(x == lower, -infinity, zero), xp.where(x == upper, infinity, zero)
 
+    @by_blocks
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """The projection of v onto the box."""
         v = check_step(v, step_size, "Box.prox")

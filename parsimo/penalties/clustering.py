@@ -11,7 +11,7 @@ import numpy as np
 from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.validation import check_nonnegative, check_number, check_step
-from parsimo.penalties.separable import Separable
+from parsimo.penalties.separable import Separable, by_blocks
 
 __all__ = ["Clustering", "Distance", "as_codebook", "check_distance"]
 
@@ -40,6 +40,8 @@ class Clustering(Separable):
     ValueError
         If the codebook is empty, not 1-D or not finite, or the distance is unknown.
     """
+
+    per_coordinate = ("weight",)
 
     weight: float | Array
     codebook: Array
@@ -97,6 +99,7 @@ class Clustering(Separable):
         one = xp.ones_like(x)
         return weight * xp.where(x <= below, -one, one), weight * xp.where(x < above, -one, one)
 
+    @by_blocks
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size); the lower solution at a midpoint."""
         v = check_step(v, step_size, "Clustering.prox")

@@ -11,12 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like, norm, to_float
+from parsimo._array import Array, array_namespace, asarray_like, blocks, is_long, norm, to_float
 from parsimo.core.validation import check_step, per_coordinate
 
 __all__ = ["Separable", "by_blocks", "norm_at"]
-
-_BLOCK = 8192  # entries: the temporary arrays of a formula stay in the cache
 
 
 class Separable(ABC):
@@ -77,12 +75,12 @@ class Separable(ABC):
 
     def blocks(self, x: Array) -> Iterator[tuple[Any, Any]]:
         """g on some coordinates, and which they are: pieces of a long numpy vector, or all of x at once."""
-        if not _is_long(x) or self.per_coordinate is None:
+        if not is_long(x) or self.per_coordinate is None:
             yield self, ...
             return
         arrays = {name: self._parameter(name, x) for name in self.per_coordinate if np.ndim(getattr(self, name))}
-        for start in range(0, x.shape[0], _BLOCK):
-            part, g = slice(start, start + _BLOCK), self
+        for part in blocks(x):
+            g = self
             if arrays:
                 g = copy.copy(self)
                 for name, values in arrays.items():
@@ -95,7 +93,7 @@ def by_blocks(prox: Callable[[Any, Array, Any], Array]) -> Callable[[Any, Array,
 
     @functools.wraps(prox)
     def blockwise(self: Any, v: Array, step_size: float | Array) -> Array:
-        if not _is_long(v):
+        if not is_long(v):
             return prox(self, v, step_size)
         check_step(v, step_size, f"{type(self).__name__}.prox")
         x = np.empty_like(v)
@@ -104,10 +102,6 @@ def by_blocks(prox: Callable[[Any, Array, Any], Array]) -> Callable[[Any, Array,
         return x
 
     return blockwise
-
-
-def _is_long(x: Array) -> bool:
-    return type(x) is np.ndarray and x.size > _BLOCK and x.ndim == 1 and x.dtype.kind == "f"
 
 
 def _joined(norms: list[float]) -> float:

@@ -11,7 +11,7 @@ from parsimo._array import Array, array_namespace, asarray_like, to_numpy
 from parsimo.core.functions import Traits
 from parsimo.core.validation import check_nonnegative, check_number, check_step
 from parsimo.penalties.box import Box
-from parsimo.penalties.separable import Separable
+from parsimo.penalties.separable import Separable, by_blocks
 
 __all__ = ["ZeroNormBox"]
 
@@ -39,6 +39,8 @@ class ZeroNormBox(Separable):
     -----
     docs/theory.md, Proposition 4.4. Zeroing a coordinate never leaves the box, as the exactness theorems ask.
     """
+
+    per_coordinate = ("weight", "lower", "upper")
 
     weight: float | Array
     lower: float | Array = -math.inf
@@ -71,6 +73,7 @@ class ZeroNormBox(Separable):
         infinity = xp.full_like(x, math.inf)
         return xp.where(jump, -infinity, left), xp.where(jump, infinity, right)
 
+    @by_blocks
     def prox(self, v: Array, step_size: float | Array) -> Array:
         """argmin_x g(x) + |x - v|^2 / (2 step_size); 0 at a tie."""
         v = check_step(v, step_size, "ZeroNormBox.prox")
