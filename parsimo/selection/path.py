@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from parsimo._array import Array
-from parsimo.core.problem import Composite, check_smooth, count_nonzero, starting_point
+from parsimo.core.problem import Composite, count_nonzero, starting_point
 from parsimo.core.result import Result, Status
 from parsimo.core.validation import check_number
 from parsimo.selection.families import FlatPoint, family_of, gentler
@@ -98,7 +98,6 @@ def regularization_path(
     docs/paths.md, and docs/theory.md, 12. The points of a nonconvex problem depend on where they start; this path
     begins at the null model.
     """
-    check_smooth("regularization_path", f)
     family, factors = family_of(penalty, flat_point), _factors(anneal)
     tolerance = check_number(tolerance, "regularization_path: tolerance", positive=True)
     enough = check_number(least_loss, "regularization_path: least_loss")

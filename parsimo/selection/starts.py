@@ -13,6 +13,7 @@ from parsimo.solvers.subsets import SubsetPath, subset_path
 __all__ = ["Starts"]
 
 _FIRST_SIZE = 20
+_ROUNDING = 1e-10  # of an objective, which is never negative here
 _LARGEST_SIZE = 50  # beyond it the search costs far more than the path
 
 
@@ -38,12 +39,12 @@ class Starts:
         self.subsets = _subsets(f, penalty, smallest, _LARGEST_SIZE if limit is None else limit)
 
     def best(self, penalty: Any, weight: float, before: Array) -> Array:
-        """The one of lowest objective, the point before at a tie."""
+        """The one of lowest objective; the point before, if rounding may have decided."""
         if self.subsets is None:
             return before
         found = self.subsets[self.subsets.at_weight(weight)]
         problem = Composite(self.f, penalty)
-        return found if problem.value(found) < problem.value(before) else before
+        return found if problem.value(found) < (1 - _ROUNDING) * problem.value(before) else before
 
 
 def _subsets(f: Any, penalty: Any, smallest: float, limit: int) -> SubsetPath | None:

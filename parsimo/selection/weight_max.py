@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from parsimo._array import Array, all_finite, array_namespace, norm, to_float
 from parsimo.core.functions import Traits
-from parsimo.core.problem import Composite, certificate, check_smooth
+from parsimo.core.problem import Composite, certificate
 from parsimo.selection.families import FlatPoint, family_of
 from parsimo.solvers.moves import curvatures
 from parsimo.solvers.settling import settled
 
 __all__ = ["Null", "weight_max"]
 
-_QUADRUPLINGS = 200
+_LEAP = 1e100
 _RELATIVE = 1e-13  # accuracy of the weight
 _AT_REST = 1e-6  # of the gradient at 0
 _SCALE = "scale the data to about 1, for example divide each column by its norm"
@@ -89,12 +91,13 @@ class Null:
     @classmethod
     def of(cls, f: Any, family: Callable[[float], Any]) -> Null:
         """Minimizes f over the free coordinates."""
-        check_smooth("weight_max", f)
         zeros, g = _zeros(f), family(1.0)
         held = _held(g, zeros)
-        x = _over_the_free(f, g, zeros, held)
-        null = cls(f, family, x, held, f.grad(x))
-        if not math.isfinite(null.slope):
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = _over_the_free(f, g, zeros, held)
+            null = cls(f, family, x, held, f.grad(x))
+            slope = null.slope
+        if not math.isfinite(slope):
             raise ValueError(f"weight_max: the gradient of {f!r} at the null model overflows; {_SCALE}")
         return null
 
@@ -107,17 +110,17 @@ class Null:
     def weight_max(self) -> float:
         """The least weight from which on x is a fixed point of the prox."""
         g, d, xp = self.family(1.0), self.grad, array_namespace(self.x)
-        steps = _steps(self.f, g, self.x)
-        pull = xp.where(self.held, -steps * d, xp.zeros_like(d))
-        natural = -pull * d / 2  # d_j^2 / (2 L_j), what a coordinate can gain
-        if not all_finite(natural):
-            raise ValueError(f"weight_max: the curvature of {self.f!r} overflows; {_SCALE}")
+        with np.errstate(all="ignore"):  # weights far off are tried too
+            steps = _steps(self.f, g, self.x)
+            pull = xp.where(self.held, -steps * d, xp.zeros_like(d))
+            gains = -pull * d / 2  # d_j^2 / (2 L_j), what a coordinate can gain
+            if not all_finite(gains) or not all_finite(d):
+                raise ValueError(f"weight_max: the curvature of {self.f!r} overflows; {_SCALE}")
 
-        def is_null(weight: float) -> bool:
-            return not bool(xp.any(self.held & (self.family(weight).prox(pull, steps) != 0)))
+            def is_null(weight: float) -> bool:
+                return not bool(xp.any(self.held & (self.family(weight).prox(pull, steps) != 0)))
 
-        likely = max(to_float(xp.max(natural)), sys.float_info.min)
-        return 0.0 if is_null(0.0) else _least(is_null, likely)
+            return 0.0 if is_null(0.0) else _least(is_null, max(to_float(xp.max(gains)), sys.float_info.min))
 
     @property
     def proved(self) -> str:
@@ -132,26 +135,28 @@ class Null:
 def _least(holds: Callable[[float], bool], likely: float) -> float:
     """The least weight with a property that all larger ones have, rounded up, by bisection from a likely one."""
     low = high = likely
-    for _ in range(_QUADRUPLINGS):
-        if holds(high):
-            break
-        low, high = high, 4 * high
-    else:
-        raise ValueError(
-            f"weight_max: even at weight {high:.3g} the penalty does not hold x at 0; is 0 its only point of no cost?"
-        )
-    for _ in range(_QUADRUPLINGS):
-        if low < high and not holds(low):
-            break
-        low = low / 4
-    while low < (middle := low + (high - low) / 2) < high and high - low > _RELATIVE * high:
+    factor = 4.0
+    while not holds(high):
+        if not math.isfinite(high * factor):
+            raise ValueError(
+                f"weight_max: even at weight {high:.3g} the penalty does not hold x at 0; is 0 all that costs nothing?"
+            )
+        low, high, factor = high, high * factor, min(factor**2, _LEAP)
+    factor = 4.0
+    while low == high or (low > 0 and holds(low)):
+        low, high, factor = low / factor, low, min(factor**2, _LEAP)
+    while high > 4 * low > 0:
+        middle = math.sqrt(low) * math.sqrt(high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    while high - low > _RELATIVE * high and low < (middle := low + (high - low) / 2) < high:
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
 
 def _zeros(f: Any) -> Array:
-    if not callable(getattr(f, "start", None)):
-        raise TypeError(f"weight_max: {f!r} offers no start(), by which the shape of x is known; add it")
+    for name in ("value", "grad", "start"):
+        if isinstance(f, type) or not callable(getattr(f, name, None)):
+            raise TypeError(f"weight_max: {f!r} offers no {name}(); it needs a smooth part such as LeastSquares(A, b)")
     return array_namespace(start := f.start()).zeros_like(start)
 
 
