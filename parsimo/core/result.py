@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -78,8 +79,9 @@ class History(Mapping[str, list[float]]):
             self._pending = []
             for name in dict.fromkeys(name for row in rows for name in row):  # in the order given, from run to run
                 self._columns.setdefault(name, [math.nan] * filled)
+            missing = itertools.repeat(math.nan)
             for name, column in self._columns.items():
-                column.extend([float(row.get(name, math.nan)) for row in rows])
+                column.extend(map(float, map(dict.get, rows, itertools.repeat(name), missing)))
         return self._columns
 
     def __getitem__(self, name: str) -> list[float]:
