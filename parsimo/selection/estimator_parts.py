@@ -203,7 +203,7 @@ class ByCrossValidation(Sparse):
         ridge: float | None = None,
         fit_intercept: bool = True,
         standardize: bool = True,
-        count: int = 30,
+        count: int = 20,
         ratio: float = 1e-3,
         anneal: tuple[float, ...] = (),
         solver: Any = None,
