@@ -30,8 +30,8 @@ class Gram(Protocol):
     def combination(self, members: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """The sum of coefficients_i H_i over columns i whose rows were asked for before."""
 
-    def block(self, members: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """H_ij for i in members, whose rows were asked for before, and j in others."""
+    def block(self, members: np.ndarray, others: np.ndarray | None) -> np.ndarray:
+        """H_ij for i in members, whose rows were asked for before, and j in others, or all j."""
 
 
 class UnitColumns:
@@ -77,6 +77,7 @@ class UnitColumns:
         self._place = np.full(len(self.c), -1)
         self._rows = np.empty((64, len(self.c)))
         self._used = 0
+        self._made = np.zeros(len(self.c), dtype=bool)
         self._waiting: dict[int, np.ndarray] = {}
 
     def correlations(self, residuals: np.ndarray) -> np.ndarray:
@@ -93,7 +94,7 @@ class UnitColumns:
     def row(self, j: int, promise: Callable[[], np.ndarray]) -> np.ndarray:
         """See `Gram`."""
         if self._place[j] < 0:
-            if j not in self._waiting:
+            if not self._made[j]:
                 likely = np.argsort(-promise())[: 2 * _BATCH]
                 self.prepare(np.append(j, likely[likely != j])[:_BATCH])
             self._admit(j)
@@ -101,7 +102,7 @@ class UnitColumns:
 
     def prepare(self, members: np.ndarray) -> None:
         """Make the rows of these columns in one pass over A, those that are not there."""
-        new = np.array([j for j in members if self._place[j] < 0 and j not in self._waiting], dtype=np.intp)
+        new = members[~self._made[members]]
         if not len(new):
             return
         columns = self.taken(new)
@@ -109,6 +110,7 @@ class UnitColumns:
         block = block * self._factor
         block[np.arange(len(new)), new] = self.nonzero[new]
         self._waiting.update(zip(new.tolist(), block, strict=True))
+        self._made[new] = True
 
     def combination(self, members: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """See `Gram`."""
@@ -116,9 +118,10 @@ class UnitColumns:
         spread[self._place[members]] = coefficients
         return spread @ self._rows[: self._used]  # rows of other columns are few, and are not worth a copy of these
 
-    def block(self, members: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def block(self, members: np.ndarray, others: np.ndarray | None) -> np.ndarray:
         """See `Gram`."""
-        return self._rows[self._place[members][:, None], others]
+        places = self._place[members]
+        return self._rows[places] if others is None else self._rows[places[:, None], others]
 
     def _admit(self, j: int) -> None:
         """Keep the row of j among those that are combined."""
@@ -164,11 +167,6 @@ class Core:
             self.H[old:, :old] = self.H[:old, old:].T
         np.fill_diagonal(self.H, self.nonzero)
 
-    def are_independent(self, members: np.ndarray) -> bool:
-        """Whether each of these columns is off the span of those before it, by more than DEPENDENT squared."""
-        H = self.H[members[:, None], members] + (DEPENDENT / 2) * np.eye(len(members))
-        return bool((np.linalg.cholesky(H).diagonal() ** 2 > 2 * DEPENDENT).all())
-
     def row(self, j: int, promise: Callable[[], np.ndarray]) -> np.ndarray:
         """See `Gram`."""
         return self.H[j]
@@ -177,6 +175,7 @@ class Core:
         """See `Gram`."""
         return coefficients @ self.H[members]
 
-    def block(self, members: np.ndarray, others: np.ndarray) -> np.ndarray:
+    def block(self, members: np.ndarray, others: np.ndarray | None) -> np.ndarray:
         """See `Gram`."""
-        return self.H[members[:, None], others]
+        rows = self.H.take(members, 0)
+        return rows if others is None else rows.take(others, 1)

@@ -1,30 +1,33 @@
-"""Best supports of every size: searched for among few columns, and verified among all."""
+"""Best supports of every size: searched for among few columns, and settled among all."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from parsimo.solvers.subsets.chains import forward, overshot, spliced
+from parsimo.solvers.subsets.chains import forward, overshot
 from parsimo.solvers.subsets.columns import Core, UnitColumns
 from parsimo.solvers.subsets.search import Search
 from parsimo.solvers.subsets.support import Support
 
 __all__ = ["best_supports"]
 
-_START, _MORE = 200, 200  # columns of the first core, and columns that may be added to it at a time
-_PROMISING = 0.7  # of the correlation that would change a support
-_ENTRIES = 10_000_000  # of correlations held at a time
+_START, _MORE = 150, 200  # columns of the first core, and columns that are added to it at a time
+_ROUNDS = 2  # additions to the core at most
+_PROMISING = 0.7  # of the correlation that would bring a column into a support
 _FLOOR = 1e-7  # of correlations: below it they are rounding
+_ENTRIES = 10_000_000  # correlations held at a time
 
 
 def best_supports(columns: UnitColumns, max_size: int, deadline: float) -> list[Support]:
     """The best support found of each size 0, 1, ..., with no swap left among all columns.
 
-    The search runs in a core of columns, those of largest correlation with b and then those that the supports found in
-    it leave most correlated with their residuals. Each support is then settled among all columns.
+    The search runs in a core of few columns, whose Gram matrix is at hand. It ends where sweeps and pairs of swaps
+    bring nothing new; then every support is settled among all columns, and sweeps follow there.
     """
-    core, search = _narrowed(columns, max_size, deadline)
-    search.offer(spliced(core, len(search.best) - 1))
+    core, path = _core(columns, max_size)
+    search = Search(core, max_size, deadline)
+    for s in path:
+        search.keep(s)
     search.offer(overshot(search.best[-1]))
     search.sweep()
     chosen = [core.chosen[s.members] for s in search.best]
@@ -34,31 +37,27 @@ def best_supports(columns: UnitColumns, max_size: int, deadline: float) -> list[
     for members in chosen[1:]:
         here = here.towards(members)
         everywhere.keep(here)
-    everywhere.rise()
+    everywhere.sweep(pairs=False)
     return everywhere.best
 
 
-def _narrowed(columns: UnitColumns, max_size: int, deadline: float) -> tuple[Core, Search]:
-    """A core, and a search in it that has risen once."""
+def _core(columns: UnitColumns, max_size: int) -> tuple[Core, list[Support]]:
+    """The columns to search in, and the path of forward selection among them.
+
+    They are those most correlated with b, and then those that the path leaves most correlated with its residuals.
+    """
     n = len(columns.c)
     chosen = np.arange(n) if n <= 2 * _START else np.argpartition(-np.abs(columns.c), _START)[:_START]
     core = Core(columns, chosen)
-    if len(chosen) < n:
+    path = list(forward(Support.empty(core), max_size))
+    for _ in range(_ROUNDS if len(chosen) < n else 0):
+        promise = _promise(columns, core, path[1::2])
+        if promise.max(initial=0.0) < 1:
+            break
+        new = np.argpartition(-promise, _MORE)[:_MORE]
+        core = Core(columns, np.concatenate((core.chosen, new[promise[new] > _PROMISING])), within=core)
         path = list(forward(Support.empty(core), max_size))
-        core = _widened(columns, core, _promise(columns, core, path))
-    search = Search(core, max_size, deadline)
-    search.rise()
-    if len(chosen) < n and (promise := _promise(columns, core, search.best)).max() > 1:
-        path, core = search.best, _widened(columns, core, promise)
-        search = Search(core, max_size, deadline)
-        search.offer(s.widened(core) for s in path[1:])
-    return core, search
-
-
-def _widened(columns: UnitColumns, core: Core, promise: np.ndarray) -> Core:
-    """The core and the most promising columns outside it."""
-    new = np.argpartition(-promise, _MORE)[:_MORE] if len(promise) > _MORE else np.arange(len(promise))
-    return Core(columns, np.concatenate((core.chosen, new[promise[new] > _PROMISING])), within=core)
+    return core, path
 
 
 def _promise(columns: UnitColumns, core: Core, path: list[Support]) -> np.ndarray:

@@ -9,7 +9,9 @@ from parsimo.solvers.subsets.support import Support, swap_decreases
 
 __all__ = ["best_pair_of_swaps"]
 
-_FIRST, _ENTERING, _LEAVING = 12, 32, 8  # first swaps that are tried, and columns that may take part
+_LEAVING = 8  # members that may take part
+_COLUMNS_FOR_AN_ENTRY = 15  # of so many columns, one may take part
+_COLUMNS_FOR_A_TRIAL = 45  # for so many columns, one first swap is tried
 _FAR = 1e100  # a distance from which a column gains nothing
 
 
@@ -17,23 +19,28 @@ def best_pair_of_swaps(s: Support, least: float) -> Support | None:
     """The support after the best pair found, where 2 q falls by more than `least`; None where none does.
 
     First come the swaps of largest decrease, most of which raise q; behind each of them the best second swap, by the
-    formulas of Proposition 11.11, for the columns of largest reach and the members of least loss.
+    formulas of Proposition 11.11, among the members and columns that take part in the best single swaps. Every row
+    of H must be at hand.
     """
-    js = s.reach.argsort()[-_ENTERING:]
-    js = js[s.reach[js] > 0]
-    if len(s.members) < 2 or len(js) < 2:
+    outside = s.d > DEPENDENT
+    n = int(outside.sum())
+    if len(s.members) < 2 or n < 2:
         return None
-    leaving = s.losses.argsort()[:_LEAVING]
-    H = s.gram.block(s.members, js)
-    C = s.M @ H
+    entries, trials = 2 + n // _COLUMNS_FOR_AN_ENTRY, 2 + n // _COLUMNS_FOR_A_TRIAL
+    root = np.sqrt(s.M.diagonal())
+    H = s.gram.block(s.members, None)
+    G = (s.M / root[:, None]) @ H
+    decrease = swap_decreases(s.x / root, s.r, np.where(outside, s.d, _FAR), G)
+    js = np.argpartition(-np.where(outside, decrease.max(axis=0), -np.inf), entries - 1)[:entries]
+    decrease = decrease.take(js, 1)
+    leaving = decrease.max(axis=1).argsort()[-_LEAVING:]
+    decrease, H, C = decrease[leaving], H.take(js, 1), G.take(js, 1) * root[:, None]
     D = s.gram.block(js, js) - C.T @ H  # the Gram matrix of what the columns add to the span
     C, M = C[leaving], s.M[leaving[:, None], leaving]
     pivot, x, r, d = M.diagonal(), s.x[leaving], s.r[js], s.d[js]
-    root = np.sqrt(pivot)
-    decrease = swap_decreases(x / root, r, d, C / root[:, None])
-    first = np.argpartition(-decrease, min(_FIRST, decrease.size) - 1, axis=None)[:_FIRST]
-    i, j = np.divmod(first, len(js))
-    trial = np.arange(len(first))
+    trials = min(trials, decrease.size)
+    i, j = np.divmod(np.argpartition(-decrease, trials - 1, axis=None)[:trials], len(js))
+    trial = np.arange(trials)
     # i goes out
     u, m, column = C[i], pivot[i][:, None], M[i]
     step, reached = x[i][:, None] / m, u[trial, j][:, None] / m

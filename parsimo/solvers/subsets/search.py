@@ -64,13 +64,13 @@ class Search:
     def offer(self, supports: Iterable[Support]) -> None:
         """Settle these, and keep those that are among the best of their size."""
         for s in supports:
-            if self._is_new(s.members):
-                self.keep(s)
+            self._try(s.members, lambda s=s: s)  # type: ignore[misc]
             if self.is_late:
                 return
 
     def keep(self, s: Support) -> None:
         """Settle a support and keep it if it is among the best of its size, even after the deadline."""
+        self._tried.add(frozenset(s.members.tolist()))
         s = self.settled(s)
         kept = self._kept[len(s.members)]
         if any(abs(s.value - other.value) <= ROUNDING for other in kept):
@@ -86,7 +86,7 @@ class Search:
         for size in range(self.max_size):
             for s in self._taken("up", size):
                 p = int(s.gains.argmax())
-                if s.gains[p] > ROUNDING:
+                if s.gains[p] > ROUNDING and self._among_best(size + 1, s.value - float(s.gains[p])):
                     self._try(np.append(s.members, p), partial(s.with_column, p))
 
     def sink(self) -> None:
@@ -94,15 +94,16 @@ class Search:
         for size in range(self.max_size, 1, -1):
             for s in self._taken("down", size):
                 i = int(s.losses.argmin())
-                self._try(np.delete(s.members, i), partial(s.without, i))
+                if self._among_best(size - 1, s.value + float(s.losses[i])):
+                    self._try(np.delete(s.members, i), partial(s.without, i))
 
-    def sweep(self) -> None:
+    def sweep(self, pairs: bool = True) -> None:
         """Up, down, and where that brings nothing new, pairs of swaps at the best of each size."""
         while not self.is_late:
             if any(map(len, self._new["up"][:-1])) or any(map(len, self._new["down"][2:])):
                 self.rise()
                 self.sink()
-            elif any(map(len, self._new["pair"][2:])):
+            elif pairs and any(map(len, self._new["pair"][2:])):
                 for size in range(2, self.max_size + 1):
                     for s in self._taken("pair", size):
                         if s is self._kept[size][0] and (found := best_pair_of_swaps(s, least_decrease(s))) is not None:
@@ -111,11 +112,14 @@ class Search:
                 return
 
     def _try(self, members: np.ndarray, make: Callable[[], Support]) -> None:
-        """Settle and keep a support that was not tried yet, if it begins among the best of its size."""
+        """Settle and keep a support, if it was not tried yet."""
         if self._is_new(members):
-            s, kept = make(), self._kept[len(members)]
-            if len(kept) < self._most or s.value < kept[-1].value:
-                self.keep(s)
+            self.keep(make())
+
+    def _among_best(self, size: int, value: float) -> bool:
+        """Whether a support of this value would be kept."""
+        kept = self._kept[size]
+        return len(kept) < self._most or value < kept[-1].value - ROUNDING
 
     def _is_new(self, members: np.ndarray) -> bool:
         """Whether these members were not tried yet and there is time for them; from now on they count as tried."""

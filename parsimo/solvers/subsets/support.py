@@ -49,8 +49,7 @@ class Support:
     @classmethod
     def of(cls, gram: Gram, members: np.ndarray) -> Support:
         """The support of columns whose rows of H were asked for before, from its definition."""
-        everything = np.arange(len(gram.c))
-        rows = gram.block(members, everything)
+        rows = gram.block(members, None)
         M = np.linalg.inv(rows[:, members])
         M = (M + M.T) / 2
         x = M @ gram.c[members]
@@ -62,24 +61,14 @@ class Support:
         return -float(self.gram.c[self.members] @ self.x)
 
     @cached_property
-    def distance(self) -> np.ndarray:
-        """d, and infinity for the columns in the span, which stay out."""
-        return np.where(self.d > DEPENDENT, self.d, np.inf)
-
-    @cached_property
     def gains(self) -> np.ndarray:
-        """r_j^2 / d_j, how far 2 q falls when column j comes in (Proposition 11.10)."""
-        return self.r * self.r / self.distance
+        """r_j^2 / d_j, how far 2 q falls when column j comes in; 0 in the span (Proposition 11.10)."""
+        return self.r * self.r / np.where(self.d > DEPENDENT, self.d, np.inf)
 
     @cached_property
     def losses(self) -> np.ndarray:
         """x_i^2 / M_ii, how far 2 q rises when the member at position i goes out (Proposition 11.10)."""
         return self.x * self.x / self.M.diagonal()
-
-    @cached_property
-    def reach(self) -> np.ndarray:
-        """2 |r_j| / d_j: no swap of i for j lowers q unless sqrt(losses_i) is below it (Theorem 11.12)."""
-        return 2 * np.abs(self.r) / self.distance
 
     def with_column(self, p: int) -> Support:
         """S and column p (Proposition 11.11)."""
@@ -116,14 +105,6 @@ class Support:
         """One column out and one in."""
         return self.without(swap.leaves).with_column(swap.enters)
 
-    def widened(self, gram: Gram) -> Support:
-        """The same support in a gram that has more columns, the first of which are those of this one."""
-        new = np.arange(len(self.gram.c), len(gram.c))
-        rows = gram.block(self.members, new)
-        r = np.concatenate((self.r, gram.c[new] - self.x @ rows))
-        d = np.concatenate((self.d, gram.nonzero[new] - np.einsum("ij,ij->j", self.M @ rows, rows)))
-        return Support(gram, self.members, self.M, self.x, r, d)
-
     def towards(self, members: np.ndarray) -> Support:
         """The support `members`, by the moves that lead there from this one."""
         old, new, here = self.members.tolist(), members.tolist(), self
@@ -140,13 +121,18 @@ class Support:
         """The swap that lowers q most, the rest solved again; None where none lowers it (Theorem 11.12)."""
         if not len(self.members):
             return None
-        t, reach = np.sqrt(self.losses), self.reach
-        enters = np.flatnonzero(reach > t.min())
+        t = np.sqrt(self.losses)
+        least = t.min()
+        enters = (2 * np.abs(self.r) > least * np.maximum(self.d, DEPENDENT)).nonzero()[0]
+        d = self.d[enters]
+        reach = np.abs(self.r[enters]) * (1 + np.sqrt(np.maximum(1 - d, 0.0))) / np.maximum(d, DEPENDENT)
+        near = (d > DEPENDENT) & (reach > least)
+        enters, reach = enters[near], reach[near]
         if not len(enters):
             return None
         if len(enters) > _CHUNK:
             enters = enters[np.argsort(-self.gains[enters])]
-        leaves = np.flatnonzero(t < reach[enters].max())
+        leaves = (t < reach.max()).nonzero()[0]
         root = np.sqrt(self.M.diagonal()[leaves])
         M, s = self.M[leaves] / root[:, None], self.x[leaves] / root
         best, record = None, 0.0
@@ -169,5 +155,10 @@ def swap_decreases(s: np.ndarray, r: np.ndarray, d: np.ndarray, G: np.ndarray) -
     (Theorem 11.12).
     """
     s = s[..., :, None]
-    gained = r[..., None, :] + s * G
-    return gained * gained / (d[..., None, :] + G * G) - s * s
+    decrease, left = s * G, G * G
+    decrease += r[..., None, :]
+    decrease *= decrease
+    left += d[..., None, :]
+    decrease /= left
+    decrease -= s * s
+    return decrease
