@@ -95,8 +95,10 @@ class Backtracking:
 
         def test(trial: Trial) -> float | None:
             value = f.value(trial.x)
+            if not math.isfinite(start) or trial.step_size < _SHORTEST:
+                return 0.0
             if not (math.isfinite(value) and math.isfinite(trial.length)):
-                return None if math.isfinite(start) and trial.step_size > _SHORTEST else 0.0
+                return None
             allowance = state.theta * trial.length / (2 * trial.step_size)
             if value <= start + inner(grad, trial.moved) + allowance + rounding_of(base, start):
                 return 0.0
@@ -157,13 +159,12 @@ class BarzilaiBorwein:
 
         def test(trial: Trial) -> float | None:
             objective = problem.value(trial.x, trial.u)
-            if not (math.isfinite(objective) and math.isfinite(trial.length)):
-                return None if math.isfinite(ceiling) and trial.step_size > _SHORTEST else 0.0
+            if not math.isfinite(ceiling) or trial.step_size < _SHORTEST:
+                return 0.0
             work = trial.length / (2 * trial.step_size)
-            if not objective <= ceiling - self.decrease * work + rounding:
+            if not (math.isfinite(objective) and objective <= ceiling - self.decrease * work + rounding):
                 return None
-            excess = (1 - 1 / self.memory) * max(ceiling - objective, 0.0) if math.isfinite(ceiling) else 0.0
-            return min(excess, _SLACK * work)
+            return min((1 - 1 / self.memory) * max(ceiling - objective, 0.0), _SLACK * work)
 
         return grad, test
 
