@@ -28,7 +28,8 @@ class Smooth(Protocol):
     * `columns`, where f(x) is a sum of losses of A x with the entries of A at hand: an object with the attributes of
       `parsimo.problems.columns.Columns`, or None;
     * `strong_convexity`, a proven m with f - m|x|^2/2 convex, and `lower_bound`, a proven bound f(x) >= it;
-    * `start()`, a starting point where the shape of x is known.
+    * `start()`, a starting point where the shape of x is known;
+    * `repeated()`, an equal function that is quicker to ask again and again, for solvers between two looks at f.
     """
 
     @property
@@ -142,6 +143,11 @@ class Remembering:
         self._at: Array = None
         self._value: float | None = None
         self._gradient: Array = None
+
+    @property
+    def lipschitz(self) -> float | None:
+        """That of f."""
+        return self.f.lipschitz
 
     def forget(self) -> None:
         """Let go of the arrays."""

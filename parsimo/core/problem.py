@@ -173,7 +173,8 @@ def check_smooth(owner: str, f: Any) -> None:
 
 
 def _check_offers(owner: str, part: Any, name: str, role: str, methods: tuple[str, ...]) -> None:
-    missing = [m for m in methods if not hasattr(part, m)]
+    # asked of the class first: a constant such as `lipschitz` may be dear, and is not to be computed for this
+    missing = [m for m in methods if not (hasattr(type(part), m) or hasattr(part, m))]
     if missing or isinstance(part, type):
         lacks = f"it lacks {', '.join(missing)}" if missing else "it is a class; pass an object"
         raise TypeError(f"{owner}: {name}={part!r} cannot be the {role}: {lacks}")

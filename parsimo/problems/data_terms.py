@@ -13,6 +13,7 @@ from parsimo._array import Array, array_namespace, asarray_like, detached, to_fl
 from parsimo.core.validation import check_vector
 from parsimo.problems.columns import Columns
 from parsimo.problems.design import Design
+from parsimo.problems.gram import ByGram
 
 __all__ = ["LeastSquares", "Logistic"]
 
@@ -241,6 +242,16 @@ class LeastSquares(DataTerm):
         if n <= m:
             return self._solve_shifted(r, t)
         return r - t * self.design.adjoint(self._solve_shifted(self.design.forward(r), t))
+
+    def repeated(self) -> Any:
+        """This function for a solver that asks for many gradients: by A'A once that pays, where A is dense and tall."""
+        m, n = self.design.shape
+        tall = self.design.is_dense and n < m and self.design.costs_more_than_vectors
+        return ByGram(self) if tall else self
+
+    def gram_gradient(self, x: Array) -> Array:
+        """The gradient at x as scale (A'A x - A'b), for m > n."""
+        return self.scale * (self.design.gram @ x - self._adjoint_targets)
 
     @cached_property
     def _adjoint_targets(self) -> Array:

@@ -150,7 +150,7 @@ def run(
     """`solve`, with a stopping rule that must be given."""
     watch = _Stopwatch()
     observers = tuple(observe)
-    oracle = Counting(problem.f)
+    oracle = Counting(_between_looks(problem.f) if every > 1 else problem.f)
     counted, looked_at = replace(problem, f=oracle), replace(problem, f=Remembering(problem.f))
     history, best = History(), _Best()
     comparable = getattr(solver, "comparable_objectives", True)  # along a continuation they are not
@@ -225,13 +225,18 @@ def run(
             problem=problem,
             solver=repr(solver),
             figures=problem.describe(x, u),
-            notes=(*problem.notes, *solver.notes(state)),
+            notes=(*problem.notes, *solver.notes(state), *getattr(oracle.f, "notes", ())),
             seconds=watch.wall_seconds,  # after all that was computed above
         )
     for observer in observers:
         if hasattr(observer, "finish"):
             observer.finish(result)
     return result
+
+
+def _between_looks(f: Any) -> Any:
+    """What the solver is given for f: its own quicker form, where it has one."""
+    return f.repeated() if hasattr(type(f), "repeated") else f
 
 
 def _current(problem: Any, state: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from parsimo.core.problem import Composite
 from parsimo.penalties import MCP, Box
 from parsimo.solvers import Anderson, Backtracking, BarzilaiBorwein, Constant, Inertial, ProximalGradient
+from parsimo.solvers.linesearch import StepRule
 from parsimo.theory_checks.evidence import Check, Evidence, Seed, Trials
 from parsimo.theory_checks.functions import PENALTY_KINDS, Quadratic, run_text
 
@@ -136,7 +137,8 @@ def check_inertial_descent(
     )
     for trial in range(trials):
         problem, x0 = _parabola(rng) if trial % 3 == 0 else _random_problem(rng)
-        L, w, rule = problem.f.lipschitz, _weak_convexity(problem.g), Constant()
+        L, w = problem.f.lipschitz, _weak_convexity(problem.g)
+        rule: StepRule = Constant()
         if trial % 3 == 0:
             gamma = 0.5 * min(2 / (3 * L - w), 1 / w if w else math.inf)
             beta = gamma * (L - w)
