@@ -78,7 +78,7 @@ class Support:
         members = np.concatenate((self.members, (p,)))
         distance = float(w[p])
         if abs(distance - self.d[p]) > _DRIFT:
-            return Support.of(self.gram, members)
+            return self.of(self.gram, members)
         step = float(self.r[p]) / distance
         M, x = np.empty((k + 1, k + 1)), np.empty(k + 1)
         C_over = C / distance
@@ -86,7 +86,7 @@ class Support:
         M[k, :k] = M[:k, k] = -C_over
         M[k, k] = 1 / distance
         x[:k], x[k] = self.x - step * C, step
-        return Support(self.gram, members, M, x, self.r - step * w, self.d - w * w / distance)
+        return type(self)(self.gram, members, M, x, self.r - step * w, self.d - w * w / distance)
 
     def without(self, i: int) -> Support:
         """S less its member at position i (Proposition 11.11)."""
@@ -96,10 +96,10 @@ class Support:
         rest = np.concatenate((positions[:i], positions[i + 1 :]))
         members = self.members[rest]
         if abs(float(u[self.members[i]]) - 1) > _DRIFT:
-            return Support.of(self.gram, members)
+            return self.of(self.gram, members)
         step, others = float(self.x[i]) / pivot, row[rest]
         M = self.M.take(rest, 0).take(rest, 1) - others[:, None] * (others / pivot)
-        return Support(self.gram, members, M, self.x[rest] - step * others, self.r + step * u, self.d + u * u / pivot)
+        return type(self)(self.gram, members, M, self.x[rest] - step * others, self.r + step * u, self.d + u * u / pivot)
 
     def swapped(self, swap: Swap) -> Support:
         """One column out and one in."""
