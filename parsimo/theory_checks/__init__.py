@@ -65,6 +65,7 @@ from parsimo.theory_checks.structures import (
 )
 from parsimo.theory_checks.subjects import FAMILY, PENALTIES, STRUCTURED
 from parsimo.theory_checks.suite import standard_checks
+from parsimo.theory_checks.subsets import check_subset_path, check_support_moves
 from parsimo.theory_checks.support_changes import check_admm_support_changes, check_support_changes
 
 __all__ = [
@@ -137,7 +138,9 @@ __all__ = [
     "check_majorizer",
     "check_palm_certificate",
     "check_palm_descent",
+    "check_subset_path",
     "check_support_changes",
+    "check_support_moves",
     "check_worst_case",
     # the ladder
     "check_ladder",

@@ -34,6 +34,7 @@ from parsimo.solvers import (
     ProximalGradient,
     certify,
     solve,
+    subset_path,
 )
 from parsimo.solvers.stopping import max_iterations
 from parsimo.theory_checks.both_constants import Huber, joint_minima
@@ -55,6 +56,7 @@ from parsimo.theory_checks.solvers import random_problem
 from parsimo.theory_checks.storage import sparse_matrix
 from parsimo.theory_checks.structures import GroupKinks, SpectralKinks
 from parsimo.theory_checks.subjects import FAMILY
+from parsimo.theory_checks.subsets import support_after
 
 __all__ = [
     "np",
@@ -82,6 +84,7 @@ __all__ = [
     "certify",
     "max_iterations",
     "solve",
+    "subset_path",
     # what the checks are run on
     "FAMILY",
     "LOGISTIC_SURROGATE",
@@ -102,6 +105,7 @@ __all__ = [
     "random_problem",
     "sparse_matrix",
     "sparse_problem",
+    "support_after",
     # numbers that are compared
     "chain_of",
     "curvature_gap",

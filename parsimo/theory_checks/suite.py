@@ -28,6 +28,7 @@ from parsimo.theory_checks import (
     solvers,
     storage,
     structures,
+    subsets,
     support_changes,
 )
 from parsimo.theory_checks.evidence import Check
@@ -61,6 +62,7 @@ _MODULES = (
     rates,
     support_changes,
     ladder,
+    subsets,
 )
 
 
