@@ -10,8 +10,8 @@ from parsimo.solvers.subsets.support import Support, swap_decreases
 __all__ = ["best_pair_of_swaps"]
 
 _LEAVING = 8  # members that may take part
-_COLUMNS_FOR_AN_ENTRY = 15  # of so many columns, one may take part
-_COLUMNS_FOR_A_TRIAL = 45  # for so many columns, one first swap is tried
+_ENTERING = (8, 20)  # columns that may take part: so many, and of so many one more
+_TRIED = (4, 60)  # first swaps that are tried, likewise
 _FAR = 1e100  # a distance from which a column gains nothing
 
 
@@ -26,7 +26,7 @@ def best_pair_of_swaps(s: Support, least: float) -> Support | None:
     n = int(outside.sum())
     if len(s.members) < 2 or n < 2:
         return None
-    entries, trials = 2 + n // _COLUMNS_FOR_AN_ENTRY, 2 + n // _COLUMNS_FOR_A_TRIAL
+    entries, trials = (min(n, few + n // per) for few, per in (_ENTERING, _TRIED))
     root = np.sqrt(s.M.diagonal())
     H = s.gram.block(s.members, None)
     G = (s.M / root[:, None]) @ H

@@ -152,7 +152,7 @@ def subset_path(f: Any, max_size: int, *, ridge: float = 0.0, time_limit: float 
         columns = UnitColumns(A, b, ridge / scale)
         found = best_supports(columns, min(int(max_size), len(columns.c)), deadline)
         finished = time.perf_counter() <= deadline
-        x, squares = _refined(columns, found)
+        x, squares, slope = _refined(columns, found)
     unit = scale * columns.height**2 / 2
     objectives = unit * squares
     order = [np.argsort(s.members) for s in found]
@@ -167,7 +167,7 @@ def subset_path(f: Any, max_size: int, *, ridge: float = 0.0, time_limit: float 
         swap_gaps=unit * np.array([0.0 if (swap := s.best_swap) is None else swap.decrease for s in found]),
         tolerances=unit * np.array([least_decrease(s) for s in found]),
         finished=finished,
-        exhausted=float(np.abs(found[-1].r).max()) <= _FLAT,
+        exhausted=slope <= _FLAT,
         sizes_on_hull=hull,
         breakpoints=breakpoints,
         like=f.design.zeros(len(columns.c)),
@@ -210,8 +210,8 @@ def _columns_of(f: Any) -> tuple[Any, np.ndarray, float]:
     return (A if hasattr(A, "tocsc") else to_numpy(A)), to_numpy(f.targets), float(f.scale)
 
 
-def _refined(columns: UnitColumns, found: list[Support]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Coefficients, and |A x - b|^2 + ridge |x|^2, after two steps of iterative refinement.
+def _refined(columns: UnitColumns, found: list[Support]) -> tuple[list[np.ndarray], np.ndarray, float]:
+    """Coefficients, and |A x - b|^2 + ridge |x|^2, after two steps of iterative refinement; the last largest |r_j|.
 
     Each step solves with the inverse at hand for what the residuals from A itself still leave of the gradient.
     """
@@ -228,4 +228,6 @@ def _refined(columns: UnitColumns, found: list[Support]) -> tuple[list[np.ndarra
             x[k, places[k]] += s.M @ left[k, places[k]]
     residuals = columns.b - x @ A.T
     squares = np.einsum("ki,ki->k", residuals, residuals) + (x * x) @ share
-    return [x[k, places[k]] for k in range(len(found))], squares
+    slopes = columns.correlations(residuals[-1])
+    slopes[used] -= share * x[-1]
+    return [x[k, places[k]] for k in range(len(found))], squares, float(np.abs(slopes).max())

@@ -99,7 +99,9 @@ class Support:
             return self.of(self.gram, members)
         step, others = float(self.x[i]) / pivot, row[rest]
         M = self.M.take(rest, 0).take(rest, 1) - others[:, None] * (others / pivot)
-        return type(self)(self.gram, members, M, self.x[rest] - step * others, self.r + step * u, self.d + u * u / pivot)
+        return type(self)(
+            self.gram, members, M, self.x[rest] - step * others, self.r + step * u, self.d + u * u / pivot
+        )
 
     def swapped(self, swap: Swap) -> Support:
         """One column out and one in."""
