@@ -47,9 +47,10 @@ class Blocks:
         """The shape of x, where the parts know it."""
         return getattr(self.parts[0], "shape", None)
 
-    def start(self) -> Array:
-        """The start of the first part."""
-        return self.parts[0].start()
+    @property
+    def start(self) -> Callable[[], Array] | None:
+        """start() of the first part; None where it has none."""
+        return getattr(self.parts[0], "start", None)
 
     @cached_property
     def lipschitz(self) -> float | None:
@@ -99,7 +100,7 @@ class Blocks:
         return total
 
     def __repr__(self) -> str:
-        return f"Blocks({', '.join(map(repr, self.parts))})"
+        return f"Blocks([{', '.join(map(repr, self.parts))}])"
 
 
 def by_rows(data_term: Callable[[Any, Any], Any], A: Any, targets: Any, count: int) -> Blocks:

@@ -138,9 +138,7 @@ class LatePhase:
 
         def passes(candidate: Candidate) -> bool:
             rounding = 8 * float(array_namespace(z).finfo(z.dtype).eps) * max(abs(before), abs(value))
-            fall = before - candidate.merit
-            hidden = required <= rounding and fall >= -rounding
-            return fall >= required + rounding or (hidden and candidate.gap <= _CONTRACTION * norm(gap))
+            return self.accepts(before - candidate.merit, required, rounding, candidate.gap, norm(gap))
 
         if self._newton_is_due(problem, late):
             candidate, columns = self._newton(problem, state, z, u)
@@ -158,6 +156,11 @@ class LatePhase:
                 return candidate, replace(late, extrapolations=late.extrapolations + 1, value=candidate.value), required
             late = replace(late, refused=late.refused + 1)
         return None, replace(late, value=math.nan), required
+
+    def accepts(self, fall: float, required: float, rounding: float, gap: float, gap_before: float) -> bool:
+        """The test (6.6); where the fall that is required is below rounding, |x - z| must halve instead."""
+        hidden = required <= rounding and fall >= -rounding
+        return fall >= required + rounding or (hidden and gap <= _CONTRACTION * gap_before)
 
     def _remembered(self, state: Any, z: Array, relaxation: float, on_s: bool) -> Memory:
         """With the pair of this step, and whether z kept its signs."""

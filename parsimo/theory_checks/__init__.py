@@ -56,6 +56,18 @@ from parsimo.theory_checks.sandwich import check_sandwich
 from parsimo.theory_checks.small_points import check_no_small_stationary_point, check_small_stationary_point
 from parsimo.theory_checks.soft_clustering import check_harmonic, check_soft_min
 from parsimo.theory_checks.solvers import check_solver
+from parsimo.theory_checks.splitting import (
+    check_balancing,
+    check_consensus,
+    check_every_sigma,
+    check_leaps,
+    check_relaxed_decrease,
+)
+from parsimo.theory_checks.step_rules import (
+    check_average_descent,
+    check_extrapolated_descent,
+    check_inertial_descent,
+)
 from parsimo.theory_checks.storage import check_huffman, check_storage
 from parsimo.theory_checks.structures import (
     check_group_theorem,
@@ -64,9 +76,10 @@ from parsimo.theory_checks.structures import (
     check_rank_tightness,
 )
 from parsimo.theory_checks.subjects import FAMILY, PENALTIES, STRUCTURED
-from parsimo.theory_checks.suite import standard_checks
 from parsimo.theory_checks.subsets import check_subset_path, check_support_moves
+from parsimo.theory_checks.suite import standard_checks
 from parsimo.theory_checks.support_changes import check_admm_support_changes, check_support_changes
+from parsimo.theory_checks.weights import check_families, check_weight_max
 
 __all__ = [
     "Check",
@@ -130,12 +143,20 @@ __all__ = [
     "check_alternating_descent",
     "check_douglas_rachford",
     "check_envelope_decrease",
+    "check_relaxed_decrease",
+    "check_leaps",
+    "check_balancing",
+    "check_every_sigma",
+    "check_consensus",
     "check_gradient_certificate",
     "check_gradient_descent",
     "check_gradient_rate",
     "check_lagrangian_bounds",
     "check_majorized_step",
     "check_majorizer",
+    "check_average_descent",
+    "check_extrapolated_descent",
+    "check_inertial_descent",
     "check_palm_certificate",
     "check_palm_descent",
     "check_subset_path",
@@ -144,6 +165,9 @@ __all__ = [
     "check_worst_case",
     # the ladder
     "check_ladder",
+    # weights
+    "check_families",
+    "check_weight_max",
     # objects of your own
     "check_gradient",
     "check_solver",

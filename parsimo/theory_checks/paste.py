@@ -18,16 +18,21 @@ from parsimo.penalties import *  # noqa: F403
 from parsimo.penalties.codebook import Line, best_codebook
 from parsimo.problems import *  # noqa: F403
 from parsimo.problems.mpec import zero_where_better
+from parsimo.selection import Family, gentler, weight_max
 from parsimo.solvers import (
     PALM,
     AlternatingMinimization,
     Anderson,
     Backtracking,
+    Balancing,
     BarzilaiBorwein,
+    ConjugateGradient,
+    ConsensusADMM,
     Constant,
     Exact,
     Inertial,
     Inexact,
+    LatePhase,
     Linearized,
     Nesterov,
     ProximalADMM,
@@ -57,6 +62,7 @@ from parsimo.theory_checks.storage import sparse_matrix
 from parsimo.theory_checks.structures import GroupKinks, SpectralKinks
 from parsimo.theory_checks.subjects import FAMILY
 from parsimo.theory_checks.subsets import support_after
+from parsimo.theory_checks.weights import WEIGHTED, Unweighted
 
 __all__ = [
     "np",
@@ -72,16 +78,23 @@ __all__ = [
     "PALM",
     "Anderson",
     "Backtracking",
+    "Balancing",
     "BarzilaiBorwein",
+    "ConjugateGradient",
+    "ConsensusADMM",
     "Constant",
     "Exact",
     "Inertial",
     "Inexact",
+    "LatePhase",
     "Linearized",
     "Nesterov",
     "ProximalADMM",
     "ProximalGradient",
     "certify",
+    "Family",
+    "gentler",
+    "weight_max",
     "max_iterations",
     "solve",
     "subset_path",
@@ -89,6 +102,7 @@ __all__ = [
     "FAMILY",
     "LOGISTIC_SURROGATE",
     "SMOOTH",
+    "WEIGHTED",
     "ZERO_NORM_PROBLEM",
     "HAM",
     "SHAM",
@@ -102,6 +116,7 @@ __all__ = [
     "GroupKinks",
     "OnGrid",
     "SpectralKinks",
+    "Unweighted",
     "random_problem",
     "sparse_matrix",
     "sparse_problem",

@@ -26,10 +26,13 @@ from parsimo.theory_checks import (
     small_points,
     soft_clustering,
     solvers,
+    splitting,
+    step_rules,
     storage,
     structures,
     subsets,
     support_changes,
+    weights,
 )
 from parsimo.theory_checks.evidence import Check
 
@@ -56,12 +59,15 @@ _MODULES = (
     quantizers,
     storage,
     descents,
+    step_rules,
     palm,
     envelopes,
+    splitting,
     majorization,
     rates,
     support_changes,
     ladder,
+    weights,
     subsets,
 )
 
