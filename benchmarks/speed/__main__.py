@@ -26,7 +26,7 @@ def main() -> None:
     arguments.add_argument("--case", nargs="+", choices=CASES, default=list(CASES), help="by default all")
     arguments.add_argument("--seed", type=int, nargs="+", default=[0], help="instances")
     arguments.add_argument("--repeats", type=int, default=5)
-    arguments.add_argument("--only", nargs="+", help="contestants whose name begins so, for example parsimo skglm")
+    arguments.add_argument("--only", nargs="+", help="contestants whose name begins so; kept in a file of their own")
     arguments.add_argument("--threads", type=int, default=2, help="of every library")
     arguments.add_argument("--limit", type=float, default=300.0, help="seconds after which a solve is given up")
     arguments.add_argument("--out", type=Path, default=Path("docs/results"), help="folder for records and tables")
@@ -37,7 +37,7 @@ def main() -> None:
     set_threads(options.threads)
     times, goals, measured = [], [], []
     for name, seed in itertools.product(options.case, options.seed):
-        path = options.out / "speed" / f"{name}-{seed}.json"
+        path = options.out / "speed" / f"{name}-{seed}{'-only' if options.only else ''}.json"
         if options.show and not path.exists():
             continue
         case = CASES[name](seed)

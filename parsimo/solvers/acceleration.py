@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from parsimo._array import Array, array_namespace, inner
+from parsimo._array import Array, array_namespace
 from parsimo.core.validation import check_number
 from parsimo.solvers.anderson import Anderson
-from parsimo.solvers.linesearch import Trial, rounding_of
+from parsimo.solvers.linesearch import Trial, along, rounding_of
 
 __all__ = ["Acceleration", "Extrapolation", "Inertial", "Nesterov", "Plain", "Start", "weak_convexity"]
 
@@ -93,7 +93,7 @@ class Nesterov:
 
     def end(self, problem: Any, state: Any, start: Start, taken: Trial, excess: float) -> tuple[Array, Any, Any, float]:
         """The step, with t_{k+1} or 1."""
-        uphill = inner(taken.moved, taken.x - state.x) < 0
+        uphill = along(taken.x - state.x, taken) < 0
         return taken.x, taken.u, (state.x, 1.0 if uphill else _next(state.kept[1])), excess
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from parsimo._array import Array, array_namespace, inner, to_float
+from parsimo._array import Array, array_namespace, blocks, inner, to_float
 from parsimo.core.validation import check_number
 
 __all__ = [
@@ -16,8 +16,10 @@ __all__ = [
     "Constant",
     "StepRule",
     "Trial",
+    "along",
     "curvature_along_gradient",
     "rounding_of",
+    "squared_distance",
 ]
 
 _ROUNDING = 8  # units in the last place that two objectives may be apart and count as equal
@@ -34,8 +36,8 @@ class Trial(NamedTuple):
     """x+, (n,)."""
     u: Any
     """Auxiliary variables that go with it."""
-    moved: Array
-    """x+ - base, (n,)."""
+    base: Array
+    """The point of the linearization, (n,)."""
     length: float
     """|x+ - base|^2."""
     step_size: float
@@ -100,10 +102,10 @@ class Backtracking:
             if not (math.isfinite(value) and math.isfinite(trial.length)):
                 return None
             allowance = state.theta * trial.length / (2 * trial.step_size)
-            if value <= start + inner(grad, trial.moved) + allowance + rounding_of(base, start):
+            if value <= start + along(grad, trial) + allowance + rounding_of(base, start):
                 return 0.0
             hidden = allowance <= math.sqrt(epsilon) * abs(start)
-            return 0.0 if hidden and inner(f.grad(trial.x) - grad, trial.moved) <= 2 * allowance else None
+            return 0.0 if hidden and along(f.grad(trial.x) - grad, trial) <= 2 * allowance else None
 
         return grad, test
 
@@ -172,13 +174,30 @@ class BarzilaiBorwein:
         """(7.3)."""
         if not taken.length > 0:
             return taken.step_size
-        xp = array_namespace(grad)
-        change = xp.where(taken.moved != 0, f.grad(taken.x) - grad, 0.0)
-        bend, first = inner(change, taken.moved), state.first_step
+        xp, new, x, base, first = array_namespace(grad), f.grad(taken.x), taken.x, taken.base, state.first_step
+        bend = square = 0.0
+        for part in blocks(x):
+            moved = x[part] - base[part]
+            change = xp.where(moved != 0, new[part] - grad[part], 0.0)
+            bend, square = bend + inner(change, moved), square + inner(change, change)
         if not bend > 0:
             return min(2 * taken.step_size, _LONGEST * first)
-        long, short = taken.length / bend, bend / inner(change, change)
+        long, short = taken.length / bend, bend / square
         return min(max(short if short < _SHORT * long else long, first / _LONGEST), _LONGEST * first)
+
+
+def squared_distance(x: Array, y: Array) -> float:
+    """|x - y|^2, without a vector for the difference of long ones."""
+    total = 0.0
+    for part in blocks(x):
+        difference = x[part] - y[part]
+        total += inner(difference, difference)
+    return total
+
+
+def along(a: Array, trial: Trial) -> float:
+    """<a, x+ - base>."""
+    return sum(inner(a[part], trial.x[part] - trial.base[part]) for part in blocks(a))
 
 
 def curvature_along_gradient(f: Any, x: Array) -> float:

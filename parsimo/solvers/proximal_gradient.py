@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from parsimo._array import Array, inner
+from parsimo._array import Array
 from parsimo.core.problem import Problem
 from parsimo.core.validation import check_number
 from parsimo.solvers.acceleration import Acceleration, Extrapolation, Inertial, Nesterov, Plain, weak_convexity
@@ -18,6 +18,7 @@ from parsimo.solvers.linesearch import (
     StepRule,
     Trial,
     curvature_along_gradient,
+    squared_distance,
 )
 from parsimo.solvers.lipschitz import Curvature, curvature_at
 
@@ -158,8 +159,7 @@ class ProximalGradient:
         grad, test = setting.rule.at(problem, state, base)
         while True:
             x, u = problem.prox(_forward(v, gamma, grad), gamma, state.u)
-            moved = x - base
-            trial = Trial(x, u, moved, inner(moved, moved), gamma)
+            trial = Trial(x, u, base, squared_distance(x, base), gamma)
             excess = test(trial)
             if excess is not None:
                 break

@@ -135,8 +135,8 @@ def test_solve_finds_the_columns_in_their_own_scale(table, tmp_path, solver):
 
 def test_solve_polishes_and_prints_the_ladder(tmp_path):
     """A table where the solver's point can be bettered by moves: correlated columns and noise."""
-    rng = np.random.default_rng(4)
-    X = rng.normal(size=(40, 12)) + 2 * rng.normal(size=(40, 1))
+    rng = np.random.default_rng(9)
+    X = rng.normal(size=(40, 30)) + 4 * rng.normal(size=(40, 1))
     np.savez(tmp_path / "table.npz", X=X, y=X[:, :4] @ [1.0, -1.0, 1.0, -1.0] + rng.normal(size=40))
     reports = {}
     for option in ("--polish", "--no-polish"):
