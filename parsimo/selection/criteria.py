@@ -56,6 +56,13 @@ class Choice:
         """`table()` as a pandas DataFrame; ImportError names the extra that brings pandas."""
         return frame(self.table(), "Choice")
 
+    def __str__(self) -> str:
+        place = f"point {self.best + 1} of {len(self.values)}"
+        return f"{self.criterion} {self.values[self.best]:.6g} at weight {self.weight:.6g}, {place}\n{self.result}"
+
+    def __repr__(self) -> str:
+        return f"Choice({self.criterion!r}, weight={self.weight:.6g}, {self.path!r})"
+
 
 def choose(
     path: Path,

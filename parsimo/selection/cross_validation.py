@@ -160,13 +160,14 @@ def cross_validation(
     The standard error is that of the mean over folds, as in Breiman et al. (1984) and glmnet; the folds share rows,
     so that it is only a guide.
     """
-    family, path_options = family_of(penalty, flat_point), {"least_loss": _PERFECT} | path_options
+    path_options = {"least_loss": _PERFECT} | path_options
     model_options: dict[str, Any] = {"loss": loss, "fit_intercept": fit_intercept, "standardize": standardize}
     matrix = A.tocsr() if hasattr(A, "tocsr") else np.asarray(A)
     y = np.asarray(y)
     frequencies = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     pairs = _pairs(folds, matrix, y, loss)
     model = LinearModel.of(matrix, y, sample_weight=frequencies, **model_options)
+    family = family_of(penalty, flat_point, model.f)
     path = regularization_path(model.f, model.family(family), weights, **path_options)
     if Status.INTERRUPTED in path.statuses:
         raise KeyboardInterrupt

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
+from parsimo._array import to_numpy
 from parsimo.core.functions import Proximable
 from parsimo.core.validation import check_number, check_positive
 from parsimo.penalties import L1, MCP, SCAD, CappedL1, ZeroNorm
@@ -71,7 +74,7 @@ class Family:
         return _changed(self.template, lambda g: _stretched(g, weight, stretch))
 
 
-def named(name: str, gamma: float | None = None, flat_point: float | None = None) -> Family:
+def named(name: str, gamma: float | None = None, flat_point: float | None = None, curvature: float = 1.0) -> Family:
     """A family by its name.
 
     Parameters
@@ -79,10 +82,12 @@ def named(name: str, gamma: float | None = None, flat_point: float | None = None
     name : str
         "l1", "zero-norm", "mcp", "scad" or "capped-l1".
     gamma : float, optional
-        Where neither is given, or this: the flat point is gamma times the slope at 0, for every weight. By default 3
-        for MCP and capped l1, 3.7 for SCAD.
+        Where neither is given, or this: the flat point is gamma times the slope at 0 over the curvature, for every
+        weight. By default 3 for MCP and capped l1, 3.7 for SCAD.
     flat_point : float, optional
         The flat point, the same for every weight.
+    curvature : float
+        Of f along a coordinate, positive. Statisticians write gamma for columns of length 1, where it is 1.
 
     Raises
     ------
@@ -100,16 +105,19 @@ def named(name: str, gamma: float | None = None, flat_point: float | None = None
     gamma = check_number(_GAMMAS[name] if gamma is None else gamma, "gamma", positive=True)
     if name == "scad" and gamma <= 1:
         raise ValueError(f"gamma must be > 1 for SCAD, got {gamma}")
-    # weight 1: the slope at 0 is alpha, the flat point gamma alpha
-    alpha = {"mcp": math.sqrt(2 / gamma), "scad": math.sqrt(2 / (gamma + 1)), "capped-l1": math.sqrt(1 / gamma)}[name]
+    # of the penalty of weight 1 the slope at 0 is share / a, and a is gamma times that over the curvature
+    share = {"mcp": 2.0, "scad": 2 * gamma / (gamma + 1), "capped-l1": 1.0}[name]
     kinds = {"mcp": MCP, "scad": SCAD, "capped-l1": CappedL1}
-    a = gamma * alpha if flat_point is None else check_number(flat_point, "flat_point", positive=True)
+    a = math.sqrt(gamma * share / check_number(curvature, "curvature", positive=True))
+    a = a if flat_point is None else check_number(flat_point, "flat_point", positive=True)
     template = SCAD(1.0, a, gamma) if name == "scad" else kinds[name](1.0, a)
     return Family(template, "scaled" if flat_point is None else "fixed")
 
 
-def family_of(penalty: Any, flat_point: FlatPoint | None = None) -> Callable[[float], Any]:
+def family_of(penalty: Any, flat_point: FlatPoint | None = None, f: Any = None) -> Callable[[float], Any]:
     """A name, a penalty that is the template, or a function of the weight, as a family.
+
+    A name takes the largest curvature of f along a coordinate into account, where f states one.
 
     Raises
     ------
@@ -124,7 +132,7 @@ def family_of(penalty: Any, flat_point: FlatPoint | None = None) -> Callable[[fl
         )
     if flat_point is not None:
         raise ValueError(f"flat_point={flat_point!r} is for a penalty as template; {penalty!r} settles it itself")
-    return named(penalty) if isinstance(penalty, str) else penalty
+    return named(penalty, curvature=_largest_curvature(f)) if isinstance(penalty, str) else penalty
 
 
 def gentler(penalty: Any, factor: float) -> Any:
@@ -135,6 +143,14 @@ def gentler(penalty: Any, factor: float) -> Any:
     """
     factor = check_number(check_positive(factor, "anneal"), "anneal")
     return _changed(penalty, lambda g: _stretched(g, factor, factor) if isinstance(g, FlatPenalty) else g)
+
+
+def _largest_curvature(f: Any) -> float:
+    """Of f along a coordinate, or L; 1 where f states neither, or does not bend."""
+    stated = getattr(f, "coordinate_curvature", None)
+    stated = getattr(f, "lipschitz", None) if stated is None else stated
+    largest = 0.0 if stated is None else float(np.max(to_numpy(stated)))
+    return largest if 0 < largest < math.inf else 1.0
 
 
 def _stretched(penalty: Any, weight: float, flat_point: float) -> Any:

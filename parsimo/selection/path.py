@@ -49,8 +49,8 @@ def regularization_path(
         Such as `LeastSquares(A, b)`.
     penalty : str, Proximable, Family or callable
         g_w: a name, "l1", "zero-norm", "mcp", "scad" or "capped-l1" (the last three with a flat point of gamma times
-        the slope at 0, gamma = 3, 3.7 and 3); a penalty, whose weight is multiplied by w; a `Family`; or a function
-        of w.
+        the slope at 0 over the largest curvature of f along a coordinate, gamma = 3, 3.7 and 3); a penalty, whose
+        weight is multiplied by w; a `Family`; or a function of w.
     weights : iterable of float, optional
         Nonnegative, in any order. By default `count` of them in geometric progression, from `weight_max` down.
     count : int
@@ -98,7 +98,7 @@ def regularization_path(
     docs/paths.md, and docs/theory.md, 12. The points of a nonconvex problem depend on where they start; this path
     begins at the null model.
     """
-    family, factors = family_of(penalty, flat_point), _factors(anneal)
+    family, factors = family_of(penalty, flat_point, f), _factors(anneal)
     tolerance = check_number(tolerance, "regularization_path: tolerance", positive=True)
     enough = check_number(least_loss, "regularization_path: least_loss")
     null = Null.of(f, family)

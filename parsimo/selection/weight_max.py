@@ -72,7 +72,7 @@ def weight_max(f: Any, penalty: Any, *, flat_point: FlatPoint | None = None) -> 
     >>> weight_max(ps.LeastSquares(np.eye(2), np.array([3.0, -4.0])), "zero-norm")
     8.0
     """
-    return Null.of(f, family_of(penalty, flat_point)).weight_max
+    return Null.of(f, family_of(penalty, flat_point, f)).weight_max
 
 
 @dataclass(frozen=True, eq=False)

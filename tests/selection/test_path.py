@@ -38,6 +38,20 @@ def test_points_are_solutions(penalty: str, solver: Any):
         assert result.certificate == ps.certificate(ps.Composite(F, path.family(weight)), result.x)
 
 
+@pytest.mark.parametrize("penalty", ["mcp", "scad", "capped-l1"])
+def test_a_named_penalty_has_no_unit(penalty: str):
+    """Neither the scale of A nor that of the objective changes the problem; gamma is 3 where columns have length 1."""
+    usual = regularization_path(F, penalty, count=8)
+    for f, unit in ((ps.LeastSquares(A, B), 1.0), (ps.LeastSquares(100 * A, B, average=True), 100.0)):
+        path = regularization_path(f, penalty, count=8)
+        assert path.supports.tolist() == usual.supports.tolist()
+        np.testing.assert_allclose(path.coefficients * unit, usual.coefficients, atol=1e-5)
+    first, curvature = usual.family(2.0), float(F.coordinate_curvature.max())
+    alpha = float(first.slopes(np.array([1e-12]))[0][0])
+    gamma = 3.7 if penalty == "scad" else 3.0
+    assert first.flat_point * curvature == pytest.approx(gamma * alpha)
+
+
 def test_just_below_the_first_weight_something_enters():
     path = regularization_path(F, "l1", ratio=0.999, count=2)
     assert path.supports.tolist() == [0, 1]
