@@ -23,7 +23,7 @@ __all__ = ["Failed", "Timed", "Worker"]
 
 _VISIT = 0.1  # seconds: a short solve is repeated until so much has passed, and its median counts
 _MOST = 20  # solves in one visit
-_ENTRY = 600.0  # seconds for importing the library, drawing the instance and compiling
+_ENTRY = 120.0  # seconds for importing the library, drawing the instance and compiling
 
 
 class Timed(NamedTuple):
@@ -72,6 +72,7 @@ class Worker:
     def _answer(self, limit: float) -> Any:
         try:
             if not self._pipe.poll(limit):
+                self._process.kill()  # so that it takes nothing from the others
                 raise Failed(f"no answer within {limit:g} s")
             kind, content = self._pipe.recv()
         except EOFError:
