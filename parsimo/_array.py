@@ -60,7 +60,7 @@ def asarray_like(value: Any, like: Array) -> Array:
         if isinstance(value, float):
             return like.dtype.type(value)
         if type(value) is np.ndarray:
-            return np.asarray(value, dtype=like.dtype)
+            return value if value.dtype is like.dtype else np.asarray(value, dtype=like.dtype)
     xp = array_namespace(like)
     if is_array_api_obj(value) and array_namespace(value) is not xp:
         value = to_numpy(value)

@@ -155,29 +155,31 @@ class Remembering:
 
     def value(self, x: Array) -> float:
         """f(x)."""
-        self._move_to(x)
+        if self._at is not x:
+            self._move_to(x)
         if self._value is None:
             self._value = self._new_value(x)
         return self._value
 
     def grad(self, x: Array) -> Array:
         """The gradient at x."""
-        self._move_to(x)
+        if self._at is not x:
+            self._move_to(x)
         if self._gradient is None:
             self._gradient = self._new_gradient(x)
         return self._gradient
 
     def value_and_grad(self, x: Array) -> tuple[float, Array]:
         """f(x) and the gradient at x."""
-        self._move_to(x)
+        if self._at is not x:
+            self._move_to(x)
         if self._value is None and self._gradient is None:
             self._value, self._gradient = self._new_both(x)
             return self._value, self._gradient
         return self.value(x), self.grad(x)
 
     def _move_to(self, x: Array) -> None:
-        if self._at is not x:
-            self._at, self._value, self._gradient = x, None, None
+        self._at, self._value, self._gradient = x, None, None
 
     def _new_value(self, x: Array) -> float:
         return self.f.value(x)

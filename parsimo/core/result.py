@@ -53,9 +53,9 @@ class History(Mapping[str, list[float]]):
         self._pending: list[dict[str, float]] = []
         self._rows = 0
 
-    def append(self, row: Mapping[str, float]) -> None:
-        """Add one iteration; a column met for the first time is filled with NaN above."""
-        self._pending.append(dict(row))
+    def append(self, row: dict[str, float]) -> None:
+        """Add one iteration, and keep the row; a column met for the first time is filled with NaN above."""
+        self._pending.append(row)
         self._rows += 1
         if len(self._pending) == _PENDING:
             self._sort()
@@ -77,11 +77,13 @@ class History(Mapping[str, list[float]]):
         if self._pending:
             filled, rows = self._rows - len(self._pending), self._pending
             self._pending = []
-            for name in dict.fromkeys(name for row in rows for name in row):  # in the order given, from run to run
+            names = dict.fromkeys(itertools.chain.from_iterable(rows))  # in the order given, from run to run
+            for name in names:
                 self._columns.setdefault(name, [math.nan] * filled)
             missing = itertools.repeat(math.nan)
             for name, column in self._columns.items():
-                column.extend(map(float, map(dict.get, rows, itertools.repeat(name), missing)))
+                given = map(dict.get, rows, itertools.repeat(name), missing) if name in names else missing
+                column.extend(map(float, itertools.islice(given, len(rows))))
         return self._columns
 
     def __getitem__(self, name: str) -> list[float]:

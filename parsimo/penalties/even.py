@@ -84,8 +84,12 @@ class EvenPenalty(Separable):
             Of the shape and dtype of v.
         """
         v = check_step(v, step_size, f"{type(self).__name__}.prox")
+        weight = self.weight if isinstance(self.weight, float) else self._parameter("weight", v)
+        return self._prox(v, asarray_like(step_size, v) * weight)
+
+    def _prox(self, v: Array, tau: Array) -> Array:
+        """The prox at v of either sign, from `_shrink` unless a member knows a shorter way."""
         xp = array_namespace(v)
-        tau = asarray_like(step_size, v) * self._parameter("weight", v)
         return xp.copysign(self._shrink(xp.abs(v), tau), v) + 0.0  # + 0.0 turns -0.0 into 0.0
 
     def prox_set(self, v: float, step_size: float) -> tuple[float, ...]:

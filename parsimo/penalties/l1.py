@@ -44,6 +44,11 @@ class L1(EvenPenalty):
     def _slope_at_zero(self) -> float:
         return 1.0
 
+    def _prox(self, v: Array, tau: Array) -> Array:
+        """v less its projection onto [-tau, tau], the ball of the dual norm."""
+        xp = array_namespace(v)
+        return v - xp.minimum(xp.maximum(v, -tau), tau)
+
     def _shrink(self, v: Array, tau: Array) -> Array:
         return soft_threshold(v, tau)
 

@@ -71,12 +71,10 @@ class MCP(FlatPenalty):
 
     def _shrink(self, v: Array, tau: Array) -> Array:
         xp, a = array_namespace(v), self.flat_point
-        small_step = 2 * tau < a * a
-        # Both regimes are a line from the threshold to v. In the second it is so steep that one unit in the last place
-        # leads beyond v.
-        steepest = epsilon(v) / 4
-        threshold = xp.where(small_step, 2 * tau / a, xp.sqrt(2 * tau))
-        curvature = xp.where(small_step, 1 - 2 * tau / (a * a), steepest)
+        # Both regimes are a line from the threshold to v: 2 tau/a is the smaller threshold where 2 tau < a^2. In the
+        # second regime the line is so steep that one unit in the last place leads beyond v.
+        threshold = xp.minimum(2 * tau / a, xp.sqrt(2 * tau))
+        curvature = xp.maximum(1 - 2 * tau / (a * a), epsilon(v) / 4)
         return xp.minimum(xp.maximum((v - threshold) / curvature, 0.0), v)
 
     def _stationary(self, v: float, tau: float) -> Iterable[float]:

@@ -162,6 +162,8 @@ class DataTerm(ABC):
 class _Visit:
     """What has been computed at one point."""
 
+    __slots__ = ("gradient", "point", "predictions")
+
     def __init__(self, predictions: Array) -> None:
         self.predictions = predictions
         """A x, (m,)."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from parsimo._array import Array, array_namespace, blocks, inner, to_float
+from parsimo._array import Array, array_namespace, blocks, inner, is_long, to_float
 from parsimo.core.validation import check_number
 
 __all__ = [
@@ -188,6 +188,9 @@ class BarzilaiBorwein:
 
 def squared_distance(x: Array, y: Array) -> float:
     """|x - y|^2, without a vector for the difference of long ones."""
+    if not is_long(x):
+        difference = x - y
+        return inner(difference, difference)
     total = 0.0
     for part in blocks(x):
         difference = x[part] - y[part]

@@ -29,7 +29,7 @@ has a method `finish(result)` is called once more, with the result.
 
 
 _UNKNOWN = {"objective": math.nan, "certificate": math.nan, "support": math.nan}
-"""Between evaluations, unless the solver measures them itself."""
+"""Of an evaluated row, until it is known; `support` unless the solver measures it itself."""
 
 
 class State(Protocol):
@@ -165,16 +165,17 @@ def run(
                 evaluate, residual = k % every == 0, measured["residual"]
                 # Between evaluations a residual that is finite stands for a point that is: a look at it costs a pass.
                 finite = (math.isfinite(residual) and not evaluate) or all_finite(state.point)
-                row = {**_UNKNOWN, **measured, "iteration": k, "seconds": watch.seconds, **oracle.calls}
-                if evaluate and finite:
-                    row |= _evaluation(solver, _current(looked_at, state), state, row["support"])
-                    scale = norm(looked_at.f.grad(state.point)) if k == 0 else scale
+                row = {**measured, "iteration": k, "seconds": watch.seconds, **oracle.calls}
+                objective = proved = math.nan
+                if evaluate:
+                    row = _UNKNOWN | row
+                    if finite:
+                        row |= _evaluation(solver, _current(looked_at, state), state, row["support"])
+                        scale = norm(looked_at.f.grad(state.point)) if k == 0 else scale
+                    objective, proved = row["objective"], row["certificate"]
                 history.append(row)
-                objective, proved = row["objective"], row["certificate"]
-                ahead = watch.ahead(evaluated=(k + 1) % every == 0)
-                report = Report(
-                    k, state.point, proved, residual, objective, watch.wall_seconds, history, state, ahead, scale
-                )
+                seconds, ahead = watch.wall_seconds, watch.ahead(evaluated=(k + 1) % every == 0)
+                report = Report(k, state.point, proved, residual, objective, seconds, history, state, ahead, scale)
                 asked_to_stop = False
                 for observer in observers:
                     answer = observer(report)
@@ -197,7 +198,8 @@ def run(
                         raise TypeError(f"solve: stop must return a Status or None, got {reached!r}")
                     status = reached if evaluate or all_finite(state.point) else Status.NONFINITE
                     break
-                looked_at.f.forget()
+                if evaluate:
+                    looked_at.f.forget()
                 watch.looked(evaluate)
                 try:
                     state = solver.step(counted, state)
@@ -282,8 +284,8 @@ class _Stopwatch:
         self._start = self._lap = time.perf_counter()
         self.seconds = 0.0
         """In `init` and `step` of the solver."""
-        self._steps = (0.0, 0.0, 0.0)  # the last three
-        self._looks = {True: 0.0, False: 0.0}  # the last with an evaluation, and the last without
+        self._steps = 0.0, 0.0, 0.0  # the last three
+        self._looks = [0.0, 0.0]  # the last without an evaluation, and the last with one
 
     @property
     def wall_seconds(self) -> float:
@@ -291,23 +293,23 @@ class _Stopwatch:
 
     def started(self) -> None:
         """The first state is there."""
-        self.seconds = self._lap_ended()
+        self._lap = time.perf_counter()
+        self.seconds = self._lap - self._start
 
     def stepped(self) -> None:
         """A step was taken."""
-        length = self._lap_ended()
+        now = time.perf_counter()
+        length, self._lap = now - self._lap, now
         self.seconds += length
-        self._steps = (*self._steps[1:], length)
+        _, before, last = self._steps
+        self._steps = before, last, length
 
     def looked(self, evaluated: bool) -> None:
         """The loop and its observers have looked at a state, and may have evaluated it."""
-        self._looks[evaluated] = self._lap_ended()
+        now = time.perf_counter()
+        self._looks[evaluated], self._lap = now - self._lap, now
 
     def ahead(self, evaluated: bool) -> float:
         """What one more step, a look at it and the evaluation of the result would take, by the longest of late."""
-        return max(self._steps) + self._looks[evaluated] + self._looks[True]
-
-    def _lap_ended(self) -> float:
-        now = time.perf_counter()
-        length, self._lap = now - self._lap, now
-        return length
+        looks = self._looks
+        return max(self._steps) + looks[evaluated] + looks[True]

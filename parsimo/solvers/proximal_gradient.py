@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from parsimo._array import Array
 from parsimo.core.problem import Problem
@@ -41,8 +41,7 @@ class Setting:
     """The first gamma."""
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """Where proximal gradient stands."""
 
     x: Array

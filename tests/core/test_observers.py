@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -149,7 +149,7 @@ def test_a_run_that_is_stopped_between_evaluations_is_looked_at():
     class Hiding(ProximalGradient):
         def step(self, problem: Any, state: Any) -> Any:
             new = super().step(problem, state)
-            return replace(new, x=new.x * (math.nan if math.isfinite(state.residual) else 1.0), residual=1.0)
+            return new._replace(x=new.x * (math.nan if math.isfinite(state.residual) else 1.0), residual=1.0)
 
     result = ps.solve(lasso(), Hiding(step_size=0.1), stop=stopping.max_iterations(2), every=10)
     assert result.status is ps.Status.NONFINITE
