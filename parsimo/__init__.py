@@ -80,6 +80,7 @@ from parsimo.solvers import (
     ProximalGradient,
     Rung,
     SubsetPath,
+    WorkingSets,
     certify,
     observers,
     polish,
@@ -144,6 +145,7 @@ __all__ = [
     "Nesterov",
     "Anderson",
     "Inertial",
+    "WorkingSets",
     "stopping",
     "observers",
     # the zero norm for every number of nonzeros

@@ -29,6 +29,8 @@ class Smooth(Protocol):
       `parsimo.problems.columns.Columns`, or None;
     * `strong_convexity`, a proven m with f - m|x|^2/2 convex, and `lower_bound`, a proven bound f(x) >= it;
     * `start()`, a starting point where the shape of x is known;
+    * `restricted(index)`, f as a function of the coordinates of these indices, the others 0, where that is far quicker
+      to evaluate for few of them; None elsewhere;
     * `repeated()`, an equal function that is quicker to ask again and again, for solvers between two looks at f.
     """
 
@@ -68,6 +70,7 @@ class Proximable(Protocol):
 
     * `prox_set(v, step_size)`, all minimizers: of one number v for a separable function, of an array otherwise;
     * `terms(x)` and `slopes(x)`, for a separable function: the value of each coordinate, and its one-sided slopes;
+    * `restricted(index, x)`, g on the coordinates of x of these indices, or None, for a separable function;
     * `descent_rate(x, grad)`, the steepest rate at which <grad, .> + g falls along a ray from x;
     * `sublevel_radius(level)`, the largest |x| with g(x) <= level.
     """

@@ -78,14 +78,30 @@ class Separable(ABC):
         if not is_long(x) or self.per_coordinate is None:
             yield self, ...
             return
-        arrays = {name: self._parameter(name, x) for name in self.per_coordinate if np.ndim(getattr(self, name))}
+        arrays = self._arrays(x)
         for part in blocks(x):
-            g = self
-            if arrays:
-                g = copy.copy(self)
-                for name, values in arrays.items():
-                    object.__setattr__(g, name, values[part])
-            yield g, part
+            yield self._with({name: values[part] for name, values in arrays.items()}), part
+
+    @property
+    def restricted(self) -> Callable[[Array, Array], Any] | None:
+        """restricted(index, x), g on the coordinates of x of these indices; None where attributes are not all of g."""
+        return None if self.per_coordinate is None else self._restricted
+
+    def _restricted(self, index: Array, x: Array) -> Any:
+        take = array_namespace(x).take
+        return self._with({name: take(values, index) for name, values in self._arrays(x).items()})
+
+    def _arrays(self, x: Array) -> dict[str, Array]:
+        """The attributes that are arrays, like x."""
+        names = self.per_coordinate or ()
+        return {name: self._parameter(name, x) for name in names if np.ndim(getattr(self, name))}
+
+    def _with(self, arrays: dict[str, Array]) -> Any:
+        """g with other arrays."""
+        g = copy.copy(self) if arrays else self
+        for name, values in arrays.items():
+            object.__setattr__(g, name, values)
+        return g
 
 
 def by_blocks(prox: Callable[[Any, Array, Any], Array]) -> Callable[[Any, Array, Any], Array]:

@@ -133,6 +133,16 @@ class DataTerm(ABC):
         weights = self.scale * self._loss_curvature(self._visit(x).predictions)
         return self.design.weighted_gram(weights, rows, columns)
 
+    @property
+    def restricted(self) -> Callable[[Array], DataTerm] | None:
+        """restricted(index), f of the coordinates of these indices, the others 0; None where that saves little."""
+        return self._restricted if self.design.costs_more_than_vectors else None
+
+    def _restricted(self, index: Array) -> DataTerm:
+        kind: Any = type(self)
+        restricted: DataTerm = kind(self.design.on(index), self.targets, self.average)
+        return restricted
+
     @abstractmethod
     def _loss(self, predictions: Array) -> float: ...
 

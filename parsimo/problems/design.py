@@ -23,6 +23,7 @@ __all__ = ["Design"]
 
 _LARGEST_EXACT_SPECTRUM = 2000  # up to this min(m, n), all eigenvalues; beyond it, Lanczos iteration
 _FEW = 8  # times fewer columns than all: then the search for them pays
+_FEW_IN_ORDER = 3  # the same for a dense matrix whose columns lie one after the other
 _MANY_ENTRIES = 50_000  # below, a product costs no more than the calls that would save it
 
 
@@ -77,11 +78,19 @@ class Design:
 
     def forward(self, x: Array) -> Array:
         """A x; where few entries of x are nonzero and columns are at hand, from their columns alone."""
-        columns = self._stored_by_column
-        if columns is not None and _FEW * np.count_nonzero(x) <= x.shape[0]:  # counting is quicker than listing
+        columns, few = self._stored_by_column, _FEW if self.is_sparse else _FEW_IN_ORDER
+        if columns is not None and few * np.count_nonzero(x) <= x.shape[0]:  # counting is quicker than listing
             support = np.flatnonzero(x)
             return columns[:, support] @ x[support]
         return self.A @ x
+
+    def on(self, index: Array) -> Any:
+        """The columns of these indices, as a matrix; not for an operator."""
+        if self.is_sparse:
+            return self.by_column[:, index]
+        return (
+            self.A[:, index] if isinstance(self.A, np.ndarray) else array_namespace(self.A).take(self.A, index, axis=1)
+        )
 
     def adjoint(self, r: Array) -> Array:
         """A' r."""
@@ -145,6 +154,11 @@ class Design:
         """A'A or AA', whichever is smaller."""
         m, n = self.shape
         return self._transposed @ self.A if n <= m else self.A @ self._transposed
+
+    @property
+    def has_gram(self) -> bool:
+        """Whether `gram` is known already."""
+        return "gram" in self.__dict__
 
     @cached_property
     def gram_eigh(self) -> tuple[Array, Array]:

@@ -17,6 +17,7 @@ from parsimo.solvers.proximal_admm import ProximalADMM
 from parsimo.solvers.proximal_gradient import ProximalGradient
 from parsimo.solvers.stationarity import certify
 from parsimo.solvers.subsets import SubsetPath, subset_path
+from parsimo.solvers.working_sets import WorkingSets
 from parsimo.solvers.x_steps import ConjugateGradient, Exact, Inexact, Linearized
 
 REGISTRY = (ProximalGradient, ProximalADMM, ConsensusADMM, AlternatingMinimization, PALM, CoordinateDescent)
@@ -47,6 +48,7 @@ __all__ = [
     "Reading",
     "Rung",
     "SubsetPath",
+    "WorkingSets",
     "certify",
     "observers",
     "polish",

@@ -36,6 +36,9 @@ class Acceleration(Protocol):
     def start(self, problem: Any, state: Any) -> Start:
         """Where the next step starts."""
 
+    def offer(self, problem: Any, state: Any, trial: Trial) -> Trial:
+        """What the rule is to judge: the trial, or another point in its place, with the length of the trial's step."""
+
     def end(self, problem: Any, state: Any, start: Start, taken: Trial, excess: float) -> tuple[Array, Any, Any, float]:
         """The next point with its u, what is kept, and by how much the merit exceeds the objective there."""
 
@@ -50,6 +53,10 @@ class Plain:
     def start(self, problem: Any, state: Any) -> Start:
         """x itself."""
         return Start(state.x, state.x, math.nan)
+
+    def offer(self, problem: Any, state: Any, trial: Trial) -> Trial:
+        """The trial."""
+        return trial
 
     def end(self, problem: Any, state: Any, start: Start, taken: Trial, excess: float) -> tuple[Array, Any, Any, float]:
         """The step."""
@@ -90,6 +97,10 @@ class Nesterov:
         x_previous, t = state.kept
         v = state.x + (t - 1) / _next(t) * (state.x - x_previous) if t > 1 else state.x
         return Start(v, v, math.nan)
+
+    def offer(self, problem: Any, state: Any, trial: Trial) -> Trial:
+        """The trial."""
+        return trial
 
     def end(self, problem: Any, state: Any, start: Start, taken: Trial, excess: float) -> tuple[Array, Any, Any, float]:
         """The step, with t_{k+1} or 1."""
@@ -138,6 +149,10 @@ class Inertial:
         """x + beta (x - x_previous), and x."""
         x_previous, beta = state.kept
         return Start(state.x + beta * (state.x - x_previous), state.x, math.nan)
+
+    def offer(self, problem: Any, state: Any, trial: Trial) -> Trial:
+        """The trial."""
+        return trial
 
     def end(self, problem: Any, state: Any, start: Start, taken: Trial, excess: float) -> tuple[Array, Any, Any, float]:
         """The step, with the second term of the merit."""
@@ -194,6 +209,10 @@ class Extrapolation:
     def start(self, problem: Any, state: Any) -> Start:
         """x itself."""
         return Start(state.x, state.x, problem.value(state.x, state.u))
+
+    def offer(self, problem: Any, state: Any, trial: Trial) -> Trial:
+        """The trial."""
+        return trial
 
     def end(self, problem: Any, state: Any, start: Start, taken: Trial, excess: float) -> tuple[Array, Any, Any, float]:
         """Anderson's point or the step, with one more pair."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from parsimo._array import Array
-from parsimo.core.problem import Problem
+from parsimo.core.problem import Problem, natural_residual
 from parsimo.core.validation import check_number
 from parsimo.solvers.acceleration import Acceleration, Extrapolation, Inertial, Nesterov, Plain, weak_convexity
 from parsimo.solvers.anderson import Anderson
@@ -21,6 +21,7 @@ from parsimo.solvers.linesearch import (
     squared_distance,
 )
 from parsimo.solvers.lipschitz import Curvature, curvature_at
+from parsimo.solvers.working_sets import OnWorkingSets, WorkingSets, can_be_restricted
 
 __all__ = ["ProximalGradient"]
 
@@ -49,7 +50,8 @@ class State(NamedTuple):
     u: Any
     """Auxiliary variables that go with x."""
     residual: float
-    """|x - v| / gamma of the last step, v the point it was taken from; infinite before the first."""
+    """|x - v| / gamma of the last step, v the point it was taken from, or that of a step from x where x was offered in
+    its place; infinite before the first."""
     step_size: float
     """gamma of the last step; of the first, before it."""
     next_step: float
@@ -96,7 +98,9 @@ class ProximalGradient:
         `BarzilaiBorwein()`, `Backtracking()` or `Constant()`. By default the first; with a `step_size` or an
         acceleration, constant where f knows L or the step is given, and by backtracking otherwise.
     acceleration : Acceleration, optional
-        `Nesterov()` for convex f and R; `Anderson()` and `Inertial()` for any. Not with `BarzilaiBorwein`.
+        `Nesterov()` for convex f and R; `Anderson()` and `Inertial()` for any; none with `BarzilaiBorwein`.
+        `WorkingSets()` with it, for separable R and f with columns at hand; by default, where that saves time and no
+        other argument is given.
 
     Raises
     ------
@@ -110,18 +114,20 @@ class ProximalGradient:
 
     step_size: float | None = None
     step_rule: StepRule | None = None
-    acceleration: Nesterov | Anderson | Inertial | None = None
+    acceleration: Nesterov | Anderson | Inertial | WorkingSets | None = None
 
     def __post_init__(self) -> None:
         if self.step_size is not None:
             step_size = check_number(self.step_size, "ProximalGradient: step_size", positive=True)
             object.__setattr__(self, "step_size", step_size)
         _check_part(self.step_rule, "step_rule", (BarzilaiBorwein, Backtracking, Constant))
-        _check_part(self.acceleration, "acceleration", (Nesterov, Anderson, Inertial))
-        if self.acceleration is not None and isinstance(self.step_rule, BarzilaiBorwein):
+        _check_part(self.acceleration, "acceleration", (Nesterov, Anderson, Inertial, WorkingSets))
+        adaptive, fixed = (BarzilaiBorwein, WorkingSets), (Backtracking, Constant, Nesterov, Anderson, Inertial)
+        parts = self.step_rule, self.acceleration
+        if any(isinstance(part, adaptive) for part in parts) and any(isinstance(part, fixed) for part in parts):
             raise ValueError(
-                f"ProximalGradient: {self.acceleration!r} extrapolates steps of one length, and {self.step_rule!r} "
-                "changes it at every step; use one of them"
+                f"ProximalGradient: {self.step_rule!r} and {self.acceleration!r} do not go together: WorkingSets() is "
+                "for BarzilaiBorwein(), and the others extrapolate steps of one length; use one of them"
             )
 
     def init(self, problem: Problem, x0: Array) -> State:
@@ -133,7 +139,7 @@ class ProximalGradient:
             If `Nesterov()` is asked for where f or R is not known to be convex.
         """
         f, u = problem.f, problem.auxiliary(x0)
-        acceleration = self._acceleration()
+        acceleration = self._acceleration(problem)
         kept = acceleration.first(problem, x0, u)
         rule, w = self._rule(f), weak_convexity(problem, u)
         curvature = self._curvature(f, x0, rule)
@@ -151,21 +157,29 @@ class ProximalGradient:
         return State(x0, u, math.inf, gamma, gamma, 0.0, kept, setting)
 
     def step(self, problem: Problem, state: State) -> State:
-        """x+ = prox_{gamma R}(v - gamma grad f(base)), gamma halved until the rule takes it (7.1)."""
+        """x+ = prox_{gamma R}(v - gamma grad f(base)), or what is offered in its place; gamma halved until the rule
+        takes one of them (7.1)."""
         setting, gamma = state.setting, state.next_step
-        start = setting.acceleration.start(problem, state)
+        acceleration = setting.acceleration
+        start = acceleration.start(problem, state)
         v, base, _ = start
         grad, test = setting.rule.at(problem, state, base)
         while True:
             x, u = problem.prox(_forward(v, gamma, grad), gamma, state.u)
             trial = Trial(x, u, base, squared_distance(x, base), gamma)
-            excess = test(trial)
+            taken = acceleration.offer(problem, state, trial)
+            excess = test(taken)
+            if excess is None and taken is not trial:
+                taken, excess = trial, test(trial)
             if excess is not None:
                 break
             gamma, v = gamma / 2, base
+        x, u, kept, excess = acceleration.end(problem, state, start, taken, excess)
+        residual = math.sqrt(trial.length) / gamma if taken is trial else natural_residual(problem, x, gamma, u)
+        if x is not trial.x:
+            trial = Trial(x, u, base, squared_distance(x, base), gamma)
         next_step = setting.rule.next_step(problem.f, state, grad, trial)
-        x, u, kept, excess = setting.acceleration.end(problem, state, start, trial, excess)
-        return State(x, u, math.sqrt(trial.length) / gamma, gamma, next_step, excess, kept, setting)
+        return State(x, u, residual, gamma, next_step, excess, kept, setting)
 
     def measures(self, state: State) -> dict[str, float]:
         """The natural residual of the last step, and the step size."""
@@ -199,7 +213,7 @@ class ProximalGradient:
         """The rule that was asked for, or the default."""
         if self.step_rule is not None:
             return self.step_rule
-        if self.step_size is None and self.acceleration is None:
+        if isinstance(self.acceleration, WorkingSets) or (self.step_size is None and self.acceleration is None):
             return BarzilaiBorwein()
         return Backtracking() if self.step_size is None and f.lipschitz is None else Constant()
 
@@ -211,10 +225,19 @@ class ProximalGradient:
             return Curvature(curvature_along_gradient(f, x0), known=False)
         return curvature_at(f, x0)
 
-    def _acceleration(self) -> Acceleration:
+    def _acceleration(self, problem: Problem) -> Acceleration:
+        """The one that was asked for, or the default."""
         if isinstance(self.acceleration, Anderson):
             return Extrapolation(self.acceleration)
+        if isinstance(self.acceleration, WorkingSets):
+            return OnWorkingSets(self.acceleration, _by_barzilai_borwein)
+        if self == ProximalGradient() and can_be_restricted(problem):
+            return OnWorkingSets(WorkingSets(), _by_barzilai_borwein)
         return self.acceleration or Plain()
+
+
+def _by_barzilai_borwein(step_size: float) -> ProximalGradient:
+    return ProximalGradient(step_size, BarzilaiBorwein())
 
 
 def _check_part(part: Any, name: str, kinds: tuple[type, ...]) -> None:

@@ -56,8 +56,8 @@ class LongStep(ProximalGradient):
     """Steps are 2.5 times as long as the state says."""
 
     def step(self, problem: Any, state: Any) -> Any:
-        new = super().step(problem, replace(state, next_step=2.5 * state.next_step))
-        return replace(new, step_size=state.next_step, next_step=state.next_step, residual=2.5 * new.residual)
+        new = super().step(problem, state._replace(next_step=2.5 * state.next_step))
+        return new._replace(step_size=state.next_step, next_step=state.next_step, residual=2.5 * new.residual)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class OldPoint(ProximalGradient):
     """Returns the point before the step."""
 
     def step(self, problem: Any, state: Any) -> Any:
-        return replace(super().step(problem, state), x=state.x)
+        return super().step(problem, state)._replace(x=state.x)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def test_a_method_whose_support_flickers_is_seen():
         def step(self, problem: Any, state: Any) -> Any:
             new = super().step(problem, state)
             small = ZeroNorm(1e4 * problem.g.weight).prox(new.x, new.step_size)
-            return replace(new, x=small if int(np.count_nonzero(state.x)) else new.x)
+            return new._replace(x=small if int(np.count_nonzero(state.x)) else new.x)
 
     assert fails(check_support_changes(make=Flickering))
 

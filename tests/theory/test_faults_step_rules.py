@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -78,7 +78,7 @@ class Credulous(Extrapolation):
 
 @dataclass(frozen=True)
 class Extrapolating(ProximalGradient):
-    def _acceleration(self) -> Any:
+    def _acceleration(self, problem: Any) -> Any:
         return Credulous(self.acceleration)  # type: ignore[arg-type]
 
 
@@ -101,7 +101,7 @@ class MoreInertia(Inertial):
 
     def start(self, problem: Any, state: Any) -> Start:
         x_previous, beta = state.kept
-        return super().start(problem, replace(state, kept=(x_previous, 1.2 * beta)))
+        return super().start(problem, state._replace(kept=(x_previous, 1.2 * beta)))
 
 
 @dataclass(frozen=True)
