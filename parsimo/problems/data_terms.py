@@ -240,12 +240,13 @@ class LeastSquares(DataTerm):
 
     @property
     def prox(self) -> Callable[[Array, float], Array] | None:
-        """prox(v, t) = (A'A + I/t)^{-1} (A'b + v/t), or None where A is an operator.
+        """prox(v, t) = (A'A + I/t)^{-1} (A'b + v/t), or None where A is an operator or its factors would fill in.
 
         Dense: one eigendecomposition of the smaller Gram matrix serves every step t. Sparse: one sparse
-        factorization, kept until t changes. Where n > m, by the Woodbury identity.
+        factorization, kept until t changes; not offered for min(m, n) > 5000 where rows of the smaller Gram matrix
+        may have more than 50 entries on average. Where n > m, by the Woodbury identity.
         """
-        return None if self.design.is_operator else self._prox
+        return self._prox if self.design.has_factors else None
 
     def _prox(self, v: Array, step_size: float) -> Array:
         m, n = self.design.shape

@@ -24,6 +24,8 @@ __all__ = ["Design"]
 _LARGEST_EXACT_SPECTRUM = 2000  # up to this min(m, n), all eigenvalues; beyond it, Lanczos iteration
 _FEW = 8  # times fewer columns than all: then the search for them pays
 _FEW_IN_ORDER = 3  # the same for a dense matrix whose columns lie one after the other
+_ALWAYS_FACTORIZED = 5000  # up to this min(m, n), a factorization of a Gram matrix that fills in takes seconds
+_FILLS = 50  # entries a row from which on a sparse Gram matrix beyond that order is taken to fill in
 _MANY_ENTRIES = 50_000  # below, a product costs no more than the calls that would save it
 
 
@@ -159,6 +161,18 @@ class Design:
     def has_gram(self) -> bool:
         """Whether `gram` is known already."""
         return "gram" in self.__dict__
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether I + t A'A can be factorized: not for an operator, nor where a large sparse Gram matrix fills in."""
+        if not self.is_sparse:
+            return not self.is_operator
+        m, n = self.shape
+        order = min(m, n)
+        if order <= _ALWAYS_FACTORIZED:
+            return True
+        met = np.diff((self.A.tocsr() if n <= m else self.A.tocsc()).indptr)  # entries of the rows that are multiplied
+        return float(met.astype(np.float64) @ met) <= _FILLS * order
 
     @cached_property
     def gram_eigh(self) -> tuple[Array, Array]:

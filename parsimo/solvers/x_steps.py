@@ -42,8 +42,8 @@ class Exact:
         """Raises TypeError where f has no prox."""
         if getattr(f, "prox", None) is None:
             raise TypeError(
-                f"ProximalADMM(x_step=Exact()): {f!r} has no prox; use Linearized() or Inexact(), which need "
-                "gradients only"
+                f"ProximalADMM(x_step=Exact()): {f!r} has no prox; use ConjugateGradient(), Linearized() or "
+                "Inexact(), which need gradients only"
             )
 
     def constants(self, L: float, m: float, tau: float) -> MeritLaw:

@@ -168,6 +168,16 @@ def test_a_long_step_in_float32_stays_a_prox():
         assert np.abs(x).max() < 1
 
 
+def test_a_large_sparse_gram_matrix_that_fills_in_is_not_factorized():
+    rng = np.random.default_rng(0)
+    banded = sp.diags_array([np.ones(6000), np.ones(5999)], offsets=[0, 1]).tocsr()
+    scattered = sp.random_array((6000, 7000), density=2e-3, rng=rng)
+    small = sp.random_array((60, 70), density=0.5, rng=rng)
+    assert ps.LeastSquares(scattered, np.ones(6000)).prox is None
+    for A in (banded, small):
+        assert ps.LeastSquares(A, np.ones(A.shape[0])).prox is not None
+
+
 def test_extreme_margins_do_not_overflow():
     f = ps.Logistic(np.array([[1e3], [-1e3]]), np.array([1.0, 1.0]))
     assert f.value(np.array([5.0])) == pytest.approx(5e3)

@@ -228,7 +228,7 @@ def test_inexact_steps_approach_the_exact_one(x_step: Any):
 
 
 def test_exact_refuses_a_smooth_part_without_prox():
-    with pytest.raises(TypeError, match=r"Logistic.*has no prox; use Linearized\(\) or Inexact\(\)"):
+    with pytest.raises(TypeError, match=r"Logistic.*has no prox; use ConjugateGradient\(\), Linearized\(\) or Inexact"):
         ps.solve(problem(Data("logistic"), "l1"), ProximalADMM(x_step=Exact()))
 
 
