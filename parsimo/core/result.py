@@ -43,7 +43,8 @@ class History(Mapping[str, list[float]]):
     """Columns of numbers, one row an iteration; a figure that was not evaluated is NaN.
 
     Columns: `iteration`, `objective`, `certificate`, `support`, `seconds` (time in the solver: the clock stops
-    while objective and certificate are evaluated and observers look on), `values`, `gradients`, `proxes` (oracle calls
+    while objective and certificate are evaluated and observers look on; where f remembers for the solver what it was
+    asked for them, the solver is charged what that took), `values`, `gradients`, `proxes` (oracle calls
     of f), and what the solver, the problem and observers add, such as `merit`, `primal`, `dual`, `step_size`,
     `surrogate gap`.
     """

@@ -24,7 +24,7 @@ __all__ = [
 
 _ROUNDING = 8  # units in the last place that two objectives may be apart and count as equal
 _SHORT = 0.2  # a short step of Barzilai and Borwein is taken where it is below this share of the long one
-_LONGEST = 1e10  # times the first, and the inverse of the shortest that is tried first
+_LONGEST = 1e10  # times the first found by (7.3), and the inverse of the shortest that is tried first
 _SLACK = 1e3  # C - F in units of |dx|^2 / (2 gamma), at most: so C comes down to F where the steps vanish
 _SHORTEST = 1e-300  # a step below it is taken whatever it does: the loop sees what comes of it
 
@@ -136,10 +136,10 @@ class BarzilaiBorwein:
 
     Notes
     -----
-    Steps stay within 1e-10 and 1e10 times the first. Barzilai and Borwein, IMA J. Numer. Anal. 8 (1988) 141-148; Zhou,
-    Gao and Dai, Comput. Optim. Appl. 35 (2006) 69-86, for the choice between the two; Zhang and Hager, SIAM J. Optim.
-    14 (2004) 1043-1056, for the average; Wright, Nowak and Figueiredo, IEEE Trans. Signal Process. 57 (2009) 2479-2493,
-    for these steps in proximal gradient.
+    Steps stay within 1e-10 and 1e10 times the first that is found so. Barzilai and Borwein, IMA J. Numer. Anal. 8
+    (1988) 141-148; Zhou, Gao and Dai, Comput. Optim. Appl. 35 (2006) 69-86, for the choice between the two; Zhang and
+    Hager, SIAM J. Optim. 14 (2004) 1043-1056, for the average; Wright, Nowak and Figueiredo, IEEE Trans. Signal
+    Process. 57 (2009) 2479-2493, for these steps in proximal gradient.
     """
 
     memory: float = 10.0
@@ -174,16 +174,22 @@ class BarzilaiBorwein:
         """(7.3)."""
         if not taken.length > 0:
             return taken.step_size
-        xp, new, x, base, first = array_namespace(grad), f.grad(taken.x), taken.x, taken.base, state.first_step
+        xp, new, x, base, first = array_namespace(grad), f.grad(taken.x), taken.x, taken.base, state.scale
         bend = square = 0.0
         for part in blocks(x):
             moved = x[part] - base[part]
             change = xp.where(moved != 0, new[part] - grad[part], 0.0)
             bend, square = bend + inner(change, moved), square + inner(change, change)
-        if not bend > 0:
-            return min(2 * taken.step_size, _LONGEST * first)
-        long, short = taken.length / bend, bend / square
-        return min(max(short if short < _SHORT * long else long, first / _LONGEST), _LONGEST * first)
+        if bend <= 0:
+            step = 2 * taken.step_size
+        else:
+            long, short = taken.length / bend, bend / square if square > 0 else math.inf
+            step = short if short < _SHORT * long else long
+        if not 0 < step < math.inf:  # sums overflowed
+            return taken.step_size
+        if state.residual == math.inf:  # the first such step, which says what is long and short
+            return step
+        return min(max(step, first / _LONGEST), _LONGEST * first)
 
 
 def squared_distance(x: Array, y: Array) -> float:

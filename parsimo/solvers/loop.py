@@ -165,11 +165,12 @@ def run(
                 evaluate, residual = k % every == 0, measured["residual"]
                 # Between evaluations a residual that is finite stands for a point that is: a look at it costs a pass.
                 finite = (math.isfinite(residual) and not evaluate) or all_finite(state.point)
-                row = {**measured, "iteration": k, "seconds": watch.seconds, **oracle.calls}
+                row = {**measured, "iteration": k, "seconds": watch.seconds + oracle.borrowed, **oracle.calls}
                 objective = proved = math.nan
                 if evaluate:
                     row = _UNKNOWN | row
                     if finite:
+                        oracle.lend(state.point, _seconds_of_a_pass(looked_at.f, state.point))
                         row |= _evaluation(solver, _current(looked_at, state), state, row["support"])
                         scale = norm(looked_at.f.grad(state.point)) if k == 0 else scale
                     objective, proved = row["objective"], row["certificate"]
@@ -247,10 +248,16 @@ def _current(problem: Any, state: Any) -> Any:
     return problem if followed is None else replace(followed, f=problem.f)
 
 
+def _seconds_of_a_pass(f: Remembering, x: Array) -> float:
+    """What f takes for value and gradient, both from one pass; what follows asks for one or the other."""
+    start = time.perf_counter()
+    f.value_and_grad(x)
+    return time.perf_counter() - start
+
+
 def _evaluation(solver: Solver, problem: Problem, state: State, support: float) -> dict[str, float]:
     """The figures of a state that cost an evaluation of f, or a pass over its point; `support` NaN is counted."""
     x, u = state.point, state.u
-    problem.f.value_and_grad(x)  # both from one pass; what follows asks for one or the other
     row = {
         "objective": problem.value(x, u),
         "certificate": certificate(problem, x, u),

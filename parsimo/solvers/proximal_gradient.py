@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from parsimo._array import Array
@@ -39,7 +39,9 @@ class Setting:
     theta: float
     """gamma L, for the descent test."""
     first_step: float
-    """The first gamma."""
+    """The first gamma tried."""
+    scale: float
+    """The gamma found after the first step: what others are long or short against."""
 
 
 class State(NamedTuple):
@@ -74,9 +76,9 @@ class State(NamedTuple):
         return self.setting.theta
 
     @property
-    def first_step(self) -> float:
-        """The first gamma of the run."""
-        return self.setting.first_step
+    def scale(self) -> float:
+        """What a gamma is long or short against."""
+        return self.setting.scale
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class ProximalGradient:
             gamma = self.step_size or theta / curvature.value
             if isinstance(rule, Constant):
                 theta = gamma * curvature.value
-        setting = Setting(rule, acceleration, curvature, theta, gamma)
+        setting = Setting(rule, acceleration, curvature, theta, gamma, gamma)
         return State(x0, u, math.inf, gamma, gamma, 0.0, kept, setting)
 
     def step(self, problem: Problem, state: State) -> State:
@@ -179,6 +181,8 @@ class ProximalGradient:
         if x is not trial.x:
             trial = Trial(x, u, base, squared_distance(x, base), gamma)
         next_step = setting.rule.next_step(problem.f, state, grad, trial)
+        if state.residual == math.inf:
+            setting = replace(setting, scale=next_step)
         return State(x, u, residual, gamma, next_step, excess, kept, setting)
 
     def measures(self, state: State) -> dict[str, float]:
@@ -199,7 +203,7 @@ class ProximalGradient:
         origin = "known" if setting.curvature.known else "estimated at the start"
         if isinstance(setting.rule, BarzilaiBorwein):
             first = "as given" if self.step_size else "by the curvature along the gradient, estimated at the start"
-            return (f"step size {gamma:.6g} by {setting.rule!r}; the first {state.first_step:.6g}, {first}",)
+            return (f"step size {gamma:.6g} by {setting.rule!r}; the first {setting.first_step:.6g}, {first}",)
         if isinstance(setting.rule, Backtracking):
             start = f"{self.step_size:.6g}" if self.step_size else f"{state.theta:.3g}/L, L = {L:.6g} {origin}"
             return (f"step size {gamma:.6g} by backtracking from {start}",)

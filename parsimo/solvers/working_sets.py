@@ -16,6 +16,7 @@ from parsimo.solvers.linesearch import Trial
 __all__ = ["OnWorkingSets", "WorkingSets", "can_be_restricted"]
 
 _MOST = 2  # times more coordinates than in a working set: with fewer, a solve on it saves little
+_PATIENCE = 20  # iterations without a new least residual, after which a solve is at its rounding
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,14 @@ class OnWorkingSets:
     def _descent(self, small: Composite, x: Array, step_size: float, residual: float) -> Array:
         """Where steps on a working set lead from x; what comes of them is judged by F."""
         solver, tolerance = self.solver(step_size), self.sets.accuracy * residual
-        state = solver.init(small, x)
-        for _ in range(self.sets.iterations):
+        state, least, since = solver.init(small, x), math.inf, 0
+        for k in range(self.sets.iterations):
             state = solver.step(small, state)
             if not state.residual > tolerance and not certificate(small, state.x) > tolerance:
+                break
+            if state.residual < least:
+                least, since = state.residual, k
+            elif k - since >= _PATIENCE:
                 break
         return state.x
 

@@ -11,7 +11,7 @@ import torch
 
 import parsimo as ps
 from parsimo.core.validation import check_nonnegative, check_number, check_positive
-from parsimo.solvers import ProximalADMM, ProximalGradient
+from parsimo.solvers import ProximalADMM, ProximalGradient, stopping
 
 A, b = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]), np.array([1.0, -1.0, 1.0])
 F = ps.LeastSquares(A, b)
@@ -136,3 +136,19 @@ def test_checked_numbers_are_python_floats_and_arrays_stay():
     assert check_number(0.0, "size") == 0.0
     with pytest.raises(ValueError, match="> 0"):
         check_number(0.0, "size", positive=True)
+
+
+def test_a_problem_is_stated_without_computing_a_lipschitz_constant():
+    """The spectral norm of a large matrix takes longer than a solver that needs none."""
+
+    class Dear(ps.LeastSquares):
+        @property
+        def lipschitz(self) -> float:
+            raise AssertionError("asked for")
+
+    rng = np.random.default_rng(0)
+    f = Dear(rng.standard_normal((60, 1000)), rng.standard_normal(60))
+    for prob in (ps.Composite(f, ps.L1(20.0)), ps.ZeroNormProblem(f, 0.1)):
+        ps.solve(prob, ps.ProximalGradient(), stop=stopping.max_iterations(2))
+    with pytest.raises(AssertionError, match="asked for"):
+        ps.solve(ps.Composite(f, ps.L1(20.0)), ps.ProximalGradient(step_rule=ps.Constant()))

@@ -32,7 +32,8 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         clock = SimpleNamespace(perf_counter=lambda: self.now)
-        monkeypatch.setattr(sys.modules["parsimo.solvers.loop"], "time", clock)
+        for module in ("parsimo.solvers.loop", "parsimo.core.functions"):
+            monkeypatch.setattr(sys.modules[module], "time", clock)
 
 
 @pytest.fixture
@@ -358,3 +359,32 @@ def test_the_best_point_of_a_diverging_run_need_not_be_the_start():
     five = ps.solve(lasso(), SMALL, np.ones(5), stop=stopping.max_iterations(5))
     assert (result.x == five.x).all()
     assert result.certificate == five.certificate
+
+
+class Remembers:
+    """f(x) = |x|^2 / 2, in three seconds, or in one where it was asked at the same point before."""
+
+    convex, lipschitz = True, 1.0
+
+    def __init__(self, clock: Clock, forgets: bool = False) -> None:
+        self.clock, self.forgets, self.last = clock, forgets, math.nan
+
+    def value(self, x: np.ndarray) -> float:
+        return self.value_and_grad(x)[0]
+
+    def grad(self, x: np.ndarray) -> np.ndarray:
+        return self.value_and_grad(x)[1]
+
+    def value_and_grad(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        value = float(x @ x) / 2
+        self.clock.now += 1.0 if value == self.last and not self.forgets else 3.0
+        self.last = value
+        return value, x.copy()
+
+
+@pytest.mark.parametrize("every", [1, 2, 100])
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_solver_pays_for_what_f_remembers_from_the_evaluation(clock: Clock, every: int, forgets: bool):
+    problem = ps.Composite(Remembers(clock, forgets), ps.L1(0.0))
+    result = ps.solve(problem, SMALL, np.ones(3), stop=stopping.max_iterations(5), every=every)
+    np.testing.assert_array_equal(result.history["seconds"], [0.0, 3.0, 6.0, 9.0, 12.0, 15.0])

@@ -10,7 +10,16 @@ import pytest
 from solver_cases import PENALTIES, SMOOTH, WEIGHT, Data, problem
 
 import parsimo as ps
-from parsimo.solvers import AlternatingMinimization, Constant, Nesterov, ProximalADMM, ProximalGradient, stopping
+from parsimo.solvers import (
+    AlternatingMinimization,
+    Backtracking,
+    BarzilaiBorwein,
+    Constant,
+    Nesterov,
+    ProximalADMM,
+    ProximalGradient,
+    stopping,
+)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -149,3 +158,26 @@ def test_evaluations_of_the_choice_between_auxiliaries_are_not_repeated():
     data = Data("tall least squares")
     result = ps.solve(problem(data, "l1"), AlternatingMinimization(inner_steps=4), stop=stopping.max_iterations(10))
     assert result.history["values"][-1] <= 50
+
+
+@pytest.mark.parametrize("step_size", [1e-12, 1e12, 1e100])
+def test_a_first_step_of_any_length_is_left_behind(step_size: float):
+    """Steps are long or short against what the curvature says, not against what was given."""
+    prob = problem(Data("wide least squares"), "l1")
+    result = ps.solve(prob, ProximalGradient(step_size, BarzilaiBorwein())).require()
+    assert result.iterations < 150
+    np.testing.assert_allclose(result.x, ps.solve(prob, ProximalGradient()).x, atol=1e-7)
+
+
+@pytest.mark.parametrize("solver", [ProximalGradient(), ProximalGradient(step_rule=Backtracking()), ps.PALM()])
+def test_data_whose_squares_overflow_end_with_an_answer_or_a_status(solver: Any):
+    data = Data("wide least squares")
+    prob = ps.Composite(ps.LeastSquares(data.A, 1e160 * data.b), ps.L1(1e160))
+    stop = stopping.first_of(stopping.certificate_below(), stopping.stalled(50), stopping.max_iterations(500))
+    result = ps.solve(prob, solver, stop=stop)
+    assert np.isfinite(result.x).all()
+    if result.status is ps.Status.CONVERGED:
+        unscaled = ps.solve(ps.Composite(data.f, ps.L1(1.0)), solver).require()
+        np.testing.assert_allclose(result.x / 1e160, unscaled.x, atol=1e-7)
+    else:
+        assert result.status in (ps.Status.NONFINITE, ps.Status.STALLED, ps.Status.MAX_ITERATIONS)
