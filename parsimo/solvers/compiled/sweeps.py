@@ -1,8 +1,10 @@
 """Compiled passes of coordinate descent over a quadratic model d'(x - x0) + (x - x0)'H(x - x0)/2 + g(x).
 
 Each pass is cyclic and works in place: x_j+ = prox_{g_j / L_j}(x_j - s_j / L_j), s the slope of the model (11.1). The
-three differ in what they keep up to date: the slopes themselves, through the Gram matrix H, or the image
-diag(h) A (x - x0), of which a slope is one product with a column. They return the largest L_j |x_j+ - x_j|.
+three kinds differ in what they keep up to date: the slopes themselves, through the Gram matrix H, or the image
+diag(h) A (x - x0), of which a slope is one product with a column. As many passes are made as `iterates` has rows, each
+of which receives x, or fewer: up to one whose largest L_j |x_j+ - x_j| is at most the target. How many were made, and
+that largest move of the last one, are returned.
 """
 
 from __future__ import annotations
@@ -14,12 +16,11 @@ from numba import njit
 
 from parsimo.solvers.compiled.proxes import profile, prox
 
-__all__ = ["dense_pass", "gram_pass", "gram_shift", "prox_moves", "shapes", "sparse_pass"]
+__all__ = ["dense_passes", "gram_passes", "gram_shift", "prox_moves", "shapes", "sparse_passes"]
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})
-def gram_pass(x: Any, slopes: Any, gram: Any, curvatures: Any, kinds: Any, rows: Any) -> float:
-    """One pass that keeps the slopes: a coordinate that rests costs its prox alone."""
+def _gram_pass(x: Any, slopes: Any, gram: Any, curvatures: Any, kinds: Any, rows: Any) -> float:
     largest = 0.0
     for j in range(x.size):
         L = curvatures[j]
@@ -34,10 +35,22 @@ def gram_pass(x: Any, slopes: Any, gram: Any, curvatures: Any, kinds: Any, rows:
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})
-def dense_pass(
+def gram_passes(
+    x: Any, slopes: Any, gram: Any, curvatures: Any, kinds: Any, rows: Any, target: float, iterates: Any
+) -> tuple[int, float]:
+    """Passes that keep the slopes: a coordinate that rests costs its prox alone."""
+    made, largest = 0, np.inf
+    while made < iterates.shape[0] and largest > target:
+        largest = _gram_pass(x, slopes, gram, curvatures, kinds, rows)
+        iterates[made] = x
+        made += 1
+    return made, largest
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def _dense_pass(
     x: Any, start: Any, image: Any, columns: Any, weights: Any, curvatures: Any, kinds: Any, rows: Any
 ) -> float:
-    """One pass over columns that are the rows of `columns`; `start` holds the slopes at x0."""
     largest = 0.0
     for j in range(x.size):
         column, L, slope = columns[j], curvatures[j], 0.0
@@ -52,8 +65,30 @@ def dense_pass(
     return largest
 
 
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def dense_passes(
+    x: Any,
+    start: Any,
+    image: Any,
+    columns: Any,
+    weights: Any,
+    curvatures: Any,
+    kinds: Any,
+    rows: Any,
+    target: float,
+    iterates: Any,
+) -> tuple[int, float]:
+    """Passes over columns that are the rows of `columns`; `start` holds the slopes at x0."""
+    made, largest = 0, np.inf
+    while made < iterates.shape[0] and largest > target:
+        largest = _dense_pass(x, start, image, columns, weights, curvatures, kinds, rows)
+        iterates[made] = x
+        made += 1
+    return made, largest
+
+
 @njit(cache=True)
-def sparse_pass(
+def _sparse_pass(
     x: Any,
     start: Any,
     image: Any,
@@ -65,7 +100,6 @@ def sparse_pass(
     kinds: Any,
     rows: Any,
 ) -> float:
-    """One pass over the columns of a matrix in compressed column format; `start` holds the slopes at x0."""
     largest = 0.0
     for j in range(x.size):
         L, slope = curvatures[j], start[j]
@@ -78,6 +112,30 @@ def sparse_pass(
                 image[indices[k]] += delta * data[k] * weights[indices[k]]
             largest = max(largest, L * abs(delta))
     return largest
+
+
+@njit(cache=True)
+def sparse_passes(
+    x: Any,
+    start: Any,
+    image: Any,
+    data: Any,
+    indices: Any,
+    ends: Any,
+    weights: Any,
+    curvatures: Any,
+    kinds: Any,
+    rows: Any,
+    target: float,
+    iterates: Any,
+) -> tuple[int, float]:
+    """Passes over the columns of a matrix in compressed column format; `start` holds the slopes at x0."""
+    made, largest = 0, np.inf
+    while made < iterates.shape[0] and largest > target:
+        largest = _sparse_pass(x, start, image, data, indices, ends, weights, curvatures, kinds, rows)
+        iterates[made] = x
+        made += 1
+    return made, largest
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})

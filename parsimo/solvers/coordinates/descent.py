@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,24 +43,30 @@ def descend(model: Model, target: float) -> Descent:
     y, kept = model.x.copy(), model.start()
     before = model.value(y, kept)
     rounding = 4 * np.finfo(float).eps * float(np.max(np.abs(model.d) + model.curvatures * np.abs(y), initial=0.0))
-    recent: list[np.ndarray] = []
-    spent, since_newton, passes = 0.0, 0.0, 0
-    while passes < (_MOST_PASSES if isinstance(model.terms, Compiled) else _MOST_PLAIN_PASSES):
-        passes += 1
-        if model.sweep(y, kept) <= max(target, rounding):
+    compiled = isinstance(model.terms, Compiled)
+    recent = np.empty((_MEMORY + 1, y.size))
+    known, passes, spent, since_newton = 0, 0, 0.0, 0.0
+    cost_of_newton = 0.0
+    while passes < (_MOST_PASSES if compiled else _MOST_PLAIN_PASSES):
+        cost = model.cost(int(np.count_nonzero(y))) + _CALL
+        due = cost_of_newton - since_newton if compiled else math.inf
+        if isinstance(model, ByColumns):
+            due = min(due, model.cost_of_gram - spent)
+        last = known + max(1, math.ceil(min(due / cost, _MEMORY + 1 - known)))
+        made, largest = model.sweep(y, kept, max(target, rounding), recent[known:last])
+        passes, known = passes + made, known + made
+        spent, since_newton = spent + made * cost, since_newton + made * cost
+        if largest <= max(target, rounding):
             break
-        active = int(np.count_nonzero(y))
-        cost = model.cost(active) + _CALL
-        spent, since_newton = spent + cost, since_newton + cost
         if isinstance(model, ByColumns) and spent >= model.cost_of_gram:
             kept, model = model.slopes(kept), model.by_gram()
-        recent.append(y.copy())
         trial = None
+        active = int(np.count_nonzero(y))
         cost_of_newton = active**3 / _CHOLESKY + model.cost_of_hessian(active) + 4 * _CALL
-        if isinstance(model.terms, Compiled) and since_newton >= cost_of_newton:
-            trial, since_newton, recent = _newton(model, y, kept), 0.0, []
-        elif len(recent) > _MEMORY:
-            trial, recent = _extrapolated(model, recent, y, kept), []
+        if compiled and since_newton >= cost_of_newton:
+            trial, since_newton, known = _newton(model, y, kept), 0.0, 0
+        elif known > _MEMORY:
+            trial, known = _extrapolated(model, recent, y, kept), 0
         if trial is not None:
             y, kept = trial
     return Descent(y, before - model.value(y, kept), passes, model)
@@ -98,7 +105,7 @@ def _newton(model: Model, y: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _extrapolated(
-    model: Model, recent: list[np.ndarray], y: np.ndarray, kept: np.ndarray
+    model: Model, recent: np.ndarray, y: np.ndarray, kept: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Anderson's combination of the last iterates, whose differences add to the least; None where it is no lower."""
     steps = np.diff(recent, axis=0)
@@ -108,6 +115,6 @@ def _extrapolated(
         weights = np.linalg.solve(products, np.ones(_MEMORY))
     except np.linalg.LinAlgError:  # the iterates differ by rounding alone, or not at all
         return None
-    trial = (weights / weights.sum()) @ np.array(recent[1:])
+    trial = (weights / weights.sum()) @ recent[1:]
     beside = model.moved(kept, trial - y)
     return (trial, beside) if model.value(trial, beside) < model.value(y, kept) else None

@@ -41,10 +41,22 @@ class Model(ABC):
         self.terms, self.x, self.d = terms, x, d
         self.curvatures = positive(curvatures)
 
-    def sweep(self, y: np.ndarray, kept: np.ndarray) -> float:
-        """One pass over the working set, in place; the largest L_j |y_j+ - y_j|."""
+    def sweep(self, y: np.ndarray, kept: np.ndarray, target: float, iterates: np.ndarray) -> tuple[int, float]:
+        """Passes over the working set, in place, up to one whose largest L_j |y_j+ - y_j| is at most the target.
+
+        As many as `iterates`, (p, k), has rows are made at most, which receive what y is after each. Returned are the
+        number of them, and the largest move of the last one.
+        """
         if isinstance(self.terms, Compiled):
-            return self._compiled_sweep(self.terms, y, kept)
+            return self._compiled_sweep(self.terms, y, kept, target, iterates)
+        made, largest = 0, math.inf
+        while made < len(iterates) and largest > target:
+            largest = self._pass(y, kept)
+            iterates[made] = y
+            made += 1
+        return made, largest
+
+    def _pass(self, y: np.ndarray, kept: np.ndarray) -> float:
         largest = 0.0
         for j, L in enumerate(self.curvatures):
             delta = self.terms.move(j, y[j], self._slope(kept, j), L)
@@ -87,7 +99,9 @@ class Model(ABC):
         """H of some coordinates of the working set, an array of its own."""
 
     @abstractmethod
-    def _compiled_sweep(self, terms: Compiled, y: np.ndarray, kept: np.ndarray) -> float: ...
+    def _compiled_sweep(
+        self, terms: Compiled, y: np.ndarray, kept: np.ndarray, target: float, iterates: np.ndarray
+    ) -> tuple[int, float]: ...
 
     @abstractmethod
     def _slope(self, kept: np.ndarray, j: int) -> float: ...
@@ -128,8 +142,11 @@ class ByGram(Model):
     def hessian(self, index: np.ndarray) -> np.ndarray:
         return self.H[np.ix_(index, index)]
 
-    def _compiled_sweep(self, terms: Compiled, y: np.ndarray, kept: np.ndarray) -> float:
-        return terms.passes.gram_pass(y, kept, self.H, self.curvatures, terms.twins.kinds, terms.twins.rows)
+    def _compiled_sweep(
+        self, terms: Compiled, y: np.ndarray, kept: np.ndarray, target: float, iterates: np.ndarray
+    ) -> tuple[int, float]:
+        kinds, rows = terms.twins.kinds, terms.twins.rows
+        return terms.passes.gram_passes(y, kept, self.H, self.curvatures, kinds, rows, target, iterates)
 
     def _slope(self, kept: np.ndarray, j: int) -> float:
         return float(kept[j])
@@ -188,9 +205,11 @@ class ByColumns(Model):
         part = self.columns[index]
         return (part * self.h) @ part.T
 
-    def _compiled_sweep(self, terms: Compiled, y: np.ndarray, kept: np.ndarray) -> float:
-        kinds, rows = terms.twins.kinds, terms.twins.rows
-        return terms.passes.dense_pass(y, self.d, kept, self.columns, self.h, self.curvatures, kinds, rows)
+    def _compiled_sweep(
+        self, terms: Compiled, y: np.ndarray, kept: np.ndarray, target: float, iterates: np.ndarray
+    ) -> tuple[int, float]:
+        terms_of_g = (self.curvatures, terms.twins.kinds, terms.twins.rows)
+        return terms.passes.dense_passes(y, self.d, kept, self.columns, self.h, *terms_of_g, target, iterates)
 
     def _slope(self, kept: np.ndarray, j: int) -> float:
         return float(self.d[j] + self.columns[j] @ kept)
@@ -228,10 +247,12 @@ class BySparseColumns(Model):
         part = self.columns[:, index]
         return (part.T @ part.multiply(self.h[:, None])).toarray()
 
-    def _compiled_sweep(self, terms: Compiled, y: np.ndarray, kept: np.ndarray) -> float:
-        c, kinds, rows = self.columns, terms.twins.kinds, terms.twins.rows
-        indices, ends = c.indices.astype(np.int64, copy=False), c.indptr.astype(np.int64, copy=False)
-        return terms.passes.sparse_pass(y, self.d, kept, c.data, indices, ends, self.h, self.curvatures, kinds, rows)
+    def _compiled_sweep(
+        self, terms: Compiled, y: np.ndarray, kept: np.ndarray, target: float, iterates: np.ndarray
+    ) -> tuple[int, float]:
+        c, terms_of_g = self.columns, (self.curvatures, terms.twins.kinds, terms.twins.rows)
+        matrix = (c.data, c.indices.astype(np.int64, copy=False), c.indptr.astype(np.int64, copy=False))
+        return terms.passes.sparse_passes(y, self.d, kept, *matrix, self.h, *terms_of_g, target, iterates)
 
     def _slope(self, kept: np.ndarray, j: int) -> float:
         part = slice(self.columns.indptr[j], self.columns.indptr[j + 1])
