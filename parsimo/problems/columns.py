@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,3 +29,5 @@ class Columns:
     """A bound of l_i'' everywhere: the Hessian is nowhere above that multiple of A'A."""
     is_quadratic: bool
     """Whether h is the bound everywhere, so that f is its quadratic model."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What a method has computed from the columns and will want again when it next minimizes this f with another g."""

@@ -21,6 +21,7 @@ _DEEPEST = 1e-6  # and to no less than this share of the largest move in it
 _SHARES = (0.0, 1e-6, 1e-4, 1e-2, 0.1, 1.0)  # of the way from the curvature of the loss at x to its bound
 _PAYS = 0.01  # of the decrease of the model is enough for the objective
 _REST = 1e-7  # of the terms of a gradient: moves below it are none, until x may jump
+_NEARLY = 1.1  # times the slope at which a coordinate would move: it comes along with those that do
 _GENTLY = 1e4  # times the curvature: with steps that short a coordinate follows its slope, and does not jump
 
 
@@ -47,7 +48,10 @@ class State:
     damping: int
     """Which of the shares of the bound of the curvature the last model had; 0 is Newton's model."""
     residual: float
-    """The largest L_j |prox_{g_j / L_j}(x_j - d_j / L_j) - x_j|; infinite before the first step."""
+    """The largest L_j |prox_{g_j / L_j}(x_j - d_j / L_j) - x_j|, with g of the relaxation while that is solved.
+
+    Infinite before the first step.
+    """
     passes: int
     """Passes over working sets so far."""
 
@@ -140,7 +144,7 @@ class CoordinateDescent:
             jumps=g.traits.convex,
             slopes=np.empty(0),
             calls=np.empty(0),
-            working=WorkingSet.empty(columns),
+            working=WorkingSet.left_by_the_last_run(columns, _numbers(x)),
             damping=0,
             residual=math.inf,
             passes=0,
@@ -150,9 +154,11 @@ class CoordinateDescent:
     def step(self, problem: Problem, state: State) -> State:
         """A descent on the working set, and the next look at all coordinates (11.1)."""
         x, columns = _numbers(state.x), _columns(problem)
-        working = state.working.grown(columns, state.calls, x, self.first or math.ceil(2 * math.sqrt(x.size)))
+        first = self.first or math.ceil(2 * math.sqrt(x.size))
+        working = state.working.grown(columns, state.calls, lambda: _nearly(columns, state, x), x, first)
         inside, outside = _largest(state.calls), _largest(state.working.others(state.calls))
-        target, height = max(_INNER * outside, _DEEPEST * inside), _height(problem, state)
+        target = max(_INNER * outside, _DEEPEST * inside)
+        height = math.nan if columns.is_quadratic else _height(problem, state)
         for damping in (len(_SHARES) - 1,) if columns.is_quadratic else range(max(state.damping - 1, 0), len(_SHARES)):
             share = _SHARES[damping]
             found = descend(_model(columns, state, working, x, share), target)
@@ -169,16 +175,15 @@ class CoordinateDescent:
         """The state with the gradient at its point, and what each coordinate would do by itself."""
         columns = _columns(problem)
         x, d = _numbers(state.x), _numbers(problem.f.value_and_grad(state.x)[1])
-        L = positive(columns.largest_curvature * columns.norms_squared)
-        moves, relaxation = np.abs(L * state.terms.moves(x, d, L)), state.relaxation
-        residual = _largest(moves)
+        L, relaxation = _curvatures(columns), state.relaxation
         if relaxation is not None:
             relaxed = np.abs(L * relaxation.terms.moves(x, d, L))
             goal = self.relax * _largest(relaxed) if relaxation.goal is None else relaxation.goal
             if _largest(relaxed) > goal:
-                relaxation, residual = replace(relaxation, goal=goal), max(residual, _largest(relaxed))
-                return replace(state, slopes=d, calls=relaxed, relaxation=relaxation, residual=residual)
-        jumps, calls = state.jumps, moves
+                relaxation = replace(relaxation, goal=goal)
+                return replace(state, slopes=d, calls=relaxed, relaxation=relaxation, residual=_largest(relaxed))
+        moves = np.abs(L * state.terms.moves(x, d, L))
+        jumps, calls, residual = state.jumps, moves, _largest(moves)
         if not jumps and state.working.others(moves).any():
             led = state.terms.moves(x, d, _GENTLY * L) != 0
             rest = _rest(state.x) * _largest(np.abs(d) + L * np.abs(x))
@@ -202,14 +207,25 @@ class CoordinateDescent:
         return (f"{state.passes} passes, {how}; the last working set had {state.working.index.size} coordinates",)
 
 
+def _curvatures(columns: Any) -> np.ndarray:
+    """L_j."""
+    return positive(columns.largest_curvature * columns.norms_squared)
+
+
+def _nearly(columns: Any, state: State, x: np.ndarray) -> np.ndarray:
+    """The coordinates that would move if slopes were a tenth steeper."""
+    terms = state.terms if state.relaxation is None else state.relaxation.terms
+    return terms.moves(x, _NEARLY * state.slopes, _curvatures(columns)) != 0
+
+
 def _model(columns: Any, state: State, working: WorkingSet, x: np.ndarray, share: float) -> Model:
     """The model whose curvature is a share of the way from that of the loss at x to its bound."""
     terms = state.terms if state.relaxation is None else state.relaxation.terms
-    curvature = np.full(columns.matrix.shape[0], columns.largest_curvature)
+    index, bound = working.index, columns.largest_curvature
+    h, diagonal = np.full(columns.matrix.shape[0], bound), bound * columns.norms_squared[index]
     if share < 1:
-        curvature = (1 - share) * columns.curvatures(state.x) + share * curvature
-    index = working.index
-    return working.model(terms.take(index, x), x[index], state.slopes[index], curvature)
+        h, diagonal = (1 - share) * columns.curvatures(state.x) + share * h, None
+    return working.model(terms.take(index, x), x[index], state.slopes[index], h, diagonal)
 
 
 def _moved(problem: Problem, state: State, working: WorkingSet, y: np.ndarray, passes: int) -> State:

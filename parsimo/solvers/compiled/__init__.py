@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
 from typing import Any
 
 __all__ = ["passes_of"]
 
 
-@cache
 def passes_of(owner: str) -> Any:
     """The module of compiled passes.
 

@@ -15,8 +15,7 @@ __all__ = ["Descent", "descend"]
 _MOST_PASSES = 100  # in one descent, so that limits on iterations and time are honoured
 _MOST_PLAIN_PASSES = 5
 _MEMORY = 5  # differences of iterates that are extrapolated from
-_CHOLESKY = 8  # a Cholesky factorization of order s takes s^3 / 3 multiplications, about 3 in the time of one in a pass
-_CALL = 5e4  # what a pass costs besides, in its multiplications; a Newton step costs four times that
+_CALL = 2e4  # what a pass costs besides, in multiplications; a Newton step of order s costs s^3 and four times that
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def descend(model: Model, target: float) -> Descent:
             kept, model = model.slopes(kept), model.by_gram()
         trial = None
         active = int(np.count_nonzero(y))
-        cost_of_newton = active**3 / _CHOLESKY + model.cost_of_hessian(active) + 4 * _CALL
+        cost_of_newton = active**3 + model.cost_of_hessian(active) + 4 * _CALL
         if compiled and since_newton >= cost_of_newton:
             trial, since_newton, known = _newton(model, y, kept), 0.0, 0
         elif known > _MEMORY:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from parsimo.solvers.coordinates.terms import Compiled, Terms
+from parsimo.solvers.coordinates.terms import Compiled, Plain, Terms
 
 __all__ = ["ByColumns", "ByGram", "BySparseColumns", "Model", "positive"]
 
@@ -51,15 +51,15 @@ class Model(ABC):
             return self._compiled_sweep(self.terms, y, kept, target, iterates)
         made, largest = 0, math.inf
         while made < len(iterates) and largest > target:
-            largest = self._pass(y, kept)
+            largest = self._pass(self.terms, y, kept)
             iterates[made] = y
             made += 1
         return made, largest
 
-    def _pass(self, y: np.ndarray, kept: np.ndarray) -> float:
+    def _pass(self, terms: Plain, y: np.ndarray, kept: np.ndarray) -> float:
         largest = 0.0
         for j, L in enumerate(self.curvatures):
-            delta = self.terms.move(j, y[j], self._slope(kept, j), L)
+            delta = terms.move(j, y[j], self._slope(kept, j), L)
             if delta != 0:
                 y[j] += delta
                 self._shift(kept, j, delta)
@@ -158,13 +158,20 @@ class ByGram(Model):
 class ByColumns(Model):
     """Q through its columns, the rows of a (k, m) array: passes keep the image of y - x, (m,).
 
-    `known` is H on the first coordinates, where that has been computed before.
+    `diagonal` is that of H, where it is known; `known` is H on the first coordinates, where it has been computed.
     """
 
     def __init__(
-        self, terms: Terms, x: np.ndarray, d: np.ndarray, columns: np.ndarray, h: np.ndarray, known: np.ndarray
+        self,
+        terms: Terms,
+        x: np.ndarray,
+        d: np.ndarray,
+        columns: np.ndarray,
+        h: np.ndarray,
+        diagonal: np.ndarray | None,
+        known: np.ndarray,
     ) -> None:
-        super().__init__(terms, x, d, np.einsum("ji,ji->j", columns * h, columns))
+        super().__init__(terms, x, d, np.einsum("ji,ji->j", columns * h, columns) if diagonal is None else diagonal)
         self.columns, self.h, self.known = columns, h, known
 
     @property
@@ -221,8 +228,10 @@ class ByColumns(Model):
 class BySparseColumns(Model):
     """Q through the columns of an m x k matrix in compressed column format: passes keep the image of y - x, (m,)."""
 
-    def __init__(self, terms: Terms, x: np.ndarray, d: np.ndarray, columns: Any, h: np.ndarray) -> None:
-        super().__init__(terms, x, d, columns.power(2).T @ h)
+    def __init__(
+        self, terms: Terms, x: np.ndarray, d: np.ndarray, columns: Any, h: np.ndarray, diagonal: np.ndarray | None
+    ) -> None:
+        super().__init__(terms, x, d, columns.power(2).T @ h if diagonal is None else diagonal)
         self.columns, self.h = columns, h
 
     def start(self) -> np.ndarray:
