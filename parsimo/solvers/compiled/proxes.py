@@ -14,7 +14,7 @@ from numba import njit
 
 from parsimo.solvers.compiled.twins import KINDS
 
-__all__ = ["profile", "prox"]
+__all__ = ["is_zero_at_zero", "profile", "prox"]
 
 _ABSOLUTE, _BOXED, _POWER, _LOG, _CAPPED, _MINIMAX, _CLIPPED, _EXPONENTIAL = range(len(KINDS))
 _TIE = 4 * float(np.finfo(float).eps)
@@ -25,7 +25,8 @@ _SLOWEST = 200  # Newton steps; the iterates fall to the root, and far fewer are
 def prox(kind: int, row: Any, v: float, step: float) -> float:
     """argmin_x g(x) + (x - v)^2 / (2 step), globally, for every step > 0 (docs/theory.md, 4.1)."""
     weight, a, b, ridge = row[0], row[1], row[2], row[3]
-    step, v = step / (1 + step * ridge), v / (1 + step * ridge)
+    if ridge != 0:
+        step, v = step / (1 + step * ridge), v / (1 + step * ridge)
     tau = step * weight
     if kind == _BOXED:
         p = min(max(v, a), b)
@@ -125,6 +126,12 @@ def _concave(kind: int, w: float, k: float) -> float:
     if k > 1 and u / 2 - k * (mean - slope) <= _TIE * w:  # what it gains over 0, by u
         return 0.0
     return max(u, 0.0)
+
+
+@njit(cache=True)
+def is_zero_at_zero(kind: int) -> bool:
+    """Whether g(0) = 0 whatever the row is; 0 may lie outside a box."""
+    return kind != _BOXED
 
 
 @njit(cache=True)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from parsimo.solvers.compiled.proxes import profile, prox
+from parsimo.solvers.compiled.proxes import is_zero_at_zero, profile, prox
 
-__all__ = ["dense_passes", "gram_passes", "gram_shift", "prox_moves", "shapes", "sparse_passes"]
+__all__ = ["dense_passes", "gram_passes", "gram_shift", "prox_moves", "shapes", "sparse_passes", "total"]
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})
@@ -153,9 +153,19 @@ def prox_moves(x: Any, slopes: Any, curvatures: Any, kinds: Any, rows: Any) -> A
     """prox_{g_j / L_j}(x_j - s_j / L_j) - x_j for each coordinate by itself."""
     moves = np.empty_like(x)
     for j in range(x.size):
-        L = curvatures[j]
-        moves[j] = prox(kinds[j], rows[j], x[j] - slopes[j] / L, 1 / L) - x[j]
+        step = 1 / curvatures[j]
+        moves[j] = prox(kinds[j], rows[j], x[j] - slopes[j] * step, step) - x[j]
     return moves
+
+
+@njit(cache=True)
+def total(x: Any, kinds: Any, rows: Any) -> float:
+    """The sum of g_j(x_j)."""
+    value = 0.0
+    for j in range(x.size):
+        if x[j] != 0 or not is_zero_at_zero(kinds[j]):
+            value += profile(kinds[j], rows[j], x[j])[0]
+    return value
 
 
 @njit(cache=True)
