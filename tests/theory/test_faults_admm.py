@@ -173,8 +173,8 @@ def test_a_step_that_is_too_short_is_slower_than_its_rate():
     @dataclass(frozen=True)
     class ShortStep(ProximalGradient):
         def step(self, problem: Any, state: Any) -> Any:
-            new = super().step(problem, replace(state, next_step=0.9 * state.next_step))
-            return replace(new, step_size=state.next_step, next_step=state.next_step)
+            new = super().step(problem, state._replace(next_step=0.9 * state.next_step))
+            return new._replace(step_size=state.next_step, next_step=state.next_step)
 
     assert fails(check_gradient_rate(make=ShortStep))
     assert fails(check_admm_rate(make=WrongDualStep))

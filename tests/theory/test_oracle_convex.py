@@ -81,7 +81,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
         "ZeroNorm",
     ),
     "l1, threshold 1.001 tau": (
-        fault(L1, _shrink=lambda self, v, tau: np.maximum(v - 1.001 * tau, 0.0))(0.7),
+        fault(L1, _prox=lambda self, v, tau: v - np.clip(v, -1.001 * tau, 1.001 * tau))(0.7),
         "L1",
     ),
     "l1, value off by 1e-6": (fault(L1, _h=lambda self, t: t * (1 + 1e-6))(0.7), "L1"),

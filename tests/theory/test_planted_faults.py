@@ -54,7 +54,7 @@ def half_threshold(self: Any, v: np.ndarray, tau: np.ndarray) -> np.ndarray:
 
 
 def strong_shrinkage(self: Any, v: np.ndarray, tau: np.ndarray) -> np.ndarray:
-    return np.maximum(v - 1.001 * tau, 0.0)
+    return v - np.clip(v, -1.001 * tau, 1.001 * tau)
 
 
 def small_step_mcp(self: Any, v: np.ndarray, tau: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ FAULTY_PROXES: dict[str, tuple[Any, tuple[float, ...]]] = {
     "zero norm, threshold sqrt(tau)": (fault(ZeroNorm, _shrink=half_threshold)(0.7), ()),
     "zero norm, one of two ties": (fault(ZeroNorm, prox_set=first_of(ZeroNorm))(0.7), ()),
     "zero norm, a number too many": (fault(ZeroNorm, prox_set=with_one_more(ZeroNorm))(0.7), ()),
-    "l1, threshold 1.001 tau": (fault(L1, _shrink=strong_shrinkage)(0.7), ()),
+    "l1, threshold 1.001 tau": (fault(L1, _prox=strong_shrinkage)(0.7), ()),
     "MCP, no large steps": (fault(MCP, _shrink=small_step_mcp)(0.7, 0.8), (-0.8, 0.8)),
     "SCAD, no large steps": (fault(SCAD, _shrink=small_step_scad)(0.7, 0.8), (-0.8, 0.8)),
     "capped l1, no large steps": (fault(CappedL1, _shrink=small_step_capped)(0.7, 0.8), (-0.8, 0.8)),
