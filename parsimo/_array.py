@@ -156,8 +156,14 @@ def inner(x: Array, y: Array) -> float:
 
 
 def norm(x: Array) -> float:
-    """Euclidean norm over all entries."""
-    return math.sqrt(inner(x, x))
+    """Euclidean norm over all entries, of any that a float can hold."""
+    value = math.sqrt(inner(x, x))
+    if 0 < value < math.inf or math.isnan(value) or 0 in x.shape:
+        return value
+    xp = array_namespace(x)  # squares have overflowed, or vanished
+    largest = to_float(xp.max(xp.abs(x)))
+    scaled = x / largest if 0 < largest < math.inf else None
+    return largest if scaled is None else largest * math.sqrt(inner(scaled, scaled))
 
 
 def all_finite(x: Array) -> bool:

@@ -35,7 +35,7 @@ class MeritConstants:
     @classmethod
     def of_dual_step(cls, p: float, new: float, old: float) -> MeritConstants:
         """Where |dy| <= new |dx| + old |dx_-|: q = (new + old)^2, and the merit remembers old (new + old)."""
-        return cls(p, (new + old) ** 2, old * (new + old))
+        return cls(p, (new + old) * (new + old), old * (new + old))
 
     def decrease(self, sigma: float) -> float:
         """(sigma + p)/2 - q/sigma."""
@@ -43,8 +43,8 @@ class MeritConstants:
 
     @property
     def smallest_sigma(self) -> float:
-        """(-p + sqrt(p^2 + 8q)) / 2."""
-        return (-self.p + math.sqrt(self.p**2 + 8 * self.q)) / 2
+        """(-p + sqrt(p^2 + 8q)) / 2; infinite where q overflows."""
+        return (-self.p + math.hypot(self.p, math.sqrt(8 * self.q))) / 2
 
 
 @dataclass(frozen=True)

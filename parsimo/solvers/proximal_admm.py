@@ -148,6 +148,11 @@ class ProximalADMM:
         )
         convex = getattr(f, "convex", False) and state.u is None and problem.given(None).traits.convex
         every_sigma = convex and self._is_splitting(x_step) and self.proximal_z == 0
+        if math.isinf(self.constants(state).smallest_sigma):
+            raise ValueError(
+                f"ProximalADMM: L = {curvature.value:.3g} of {f!r} is so large that the constants of {x_step!r} "
+                "overflow; scale f, for example by dividing A and its targets by a number"
+            )
         return replace(state, sigma=self._sigma(state), every_sigma=every_sigma)
 
     def step(self, problem: Problem, state: State) -> State:

@@ -11,7 +11,7 @@ import pytest
 from solver_cases import X_STEPS, Data, problem
 
 import parsimo as ps
-from parsimo.solvers import Exact, Inexact, Linearized, ProximalADMM, ProximalGradient, stopping
+from parsimo.solvers import ConjugateGradient, Exact, Inexact, Linearized, ProximalADMM, ProximalGradient, stopping
 
 
 class Quadratic:
@@ -260,3 +260,12 @@ def test_inexact_says_when_its_test_is_out_of_reach():
 def test_wrong_hyperparameters_are_refused(make: Any, error: type[Exception], match: str):
     with pytest.raises(error, match=match):
         make()
+
+
+def test_constants_that_overflow_are_named():
+    rng = np.random.default_rng(0)
+    A = 1e150 * rng.normal(size=(10, 4))
+    prob = ps.Composite(ps.LeastSquares(A, A[:, 0]), ps.L1(1.0))
+    for x_step in (Linearized(), Inexact(), ConjugateGradient()):
+        with pytest.raises(ValueError, match=r"L = .*e\+30[0-9] .*overflow; scale f"):
+            ps.solve(prob, ProximalADMM(x_step=x_step))
