@@ -56,8 +56,10 @@ class CrossValidation:
     @property
     def standard_error(self) -> np.ndarray:
         """The standard error of `mean`, folds taken as independent."""
-        spread = (self.errors - self.mean[:, None]) ** 2 @ (self.sizes / self.sizes.sum())
-        return np.sqrt(spread / (self.sizes.size - 1))
+        off = self.errors - self.mean[:, None]
+        unit = float(np.abs(off).max()) or 1.0  # whose square may be beyond the range of a float
+        spread = (off / unit) ** 2 @ (self.sizes / self.sizes.sum())
+        return np.asarray(unit * np.sqrt(spread / (self.sizes.size - 1)))
 
     @property
     def best(self) -> int:

@@ -104,7 +104,8 @@ class Null:
     @property
     def slope(self) -> float:
         """|grad f|: the certificate with no penalty at all, by which tolerances are measured."""
-        return norm(self.grad)
+        with np.errstate(over="ignore"):
+            return norm(self.grad)
 
     @cached_property
     def weight_max(self) -> float:
