@@ -115,7 +115,7 @@ class Null:
             steps = _steps(self.f, g, self.x)
             pull = xp.where(self.held, -steps * d, xp.zeros_like(d))
             gains = -pull * d / 2  # d_j^2 / (2 L_j), what a coordinate can gain
-            if not all_finite(gains) or not all_finite(d):
+            if not all_finite(gains) or not all_finite(d) or not xp.all(xp.asarray(steps) > 0):
                 raise ValueError(f"weight_max: the curvature of {self.f!r} overflows; {_SCALE}")
 
             def is_null(weight: float) -> bool:
