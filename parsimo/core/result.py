@@ -21,7 +21,7 @@ class Status(Enum):
     STALLED = "neither objective nor certificate still falls; the tolerance may be below rounding, or scale f"
     MAX_ITERATIONS = "iteration limit reached before the certificate met the tolerance; raise the limit or accept x"
     TIME_LIMIT = "time limit reached before the certificate met the tolerance; raise the limit or accept x"
-    DIVERGED = "the objective grows without bound; raise sigma, lower the step, or bound the problem"
+    DIVERGED = "the objective grows or falls without bound; raise sigma, lower the step, or bound the problem"
     NONFINITE = "a NaN or an infinity appeared; the best finite point is returned; lower the step or check the data"
     INTERRUPTED = "stopped from the keyboard; the best point so far is returned"
     STOPPED = "an observer asked for the end of the run; the last point is returned, with its own certificate"

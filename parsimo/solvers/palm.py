@@ -163,12 +163,12 @@ class PALM:
 
     def merit(self, problem: Problem, state: State) -> float:
         """f(x) + G(x, u) + kappa/2 |x - previous x|^2."""
-        inertia = self.constants(state).memory / 2 * state.dx**2 if math.isfinite(state.dx) and self.inertia else 0.0
+        inertia = self.constants(state).memory / 2 * state.dx * state.dx if math.isfinite(state.dx) and self.inertia else 0.0
         return problem.value(state.x, state.u) + inertia
 
     def measures(self, state: State) -> dict[str, float]:
         """The residual, the step size, and the decrease that the theory guarantees for the last step."""
-        decrease = self.constants(state).decrease * state.dx**2 if state.constants_held else math.nan
+        decrease = self.constants(state).decrease * state.dx * state.dx if state.constants_held else math.nan
         return {
             "residual": state.residual,
             "step_size": state.step_size,

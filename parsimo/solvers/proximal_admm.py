@@ -190,8 +190,8 @@ class ProximalADMM:
             return 0.0
         if not state.constants_held:
             return math.nan
-        of_x = self.constants(state).decrease(state.sigma) * state.dx**2 if state.required is None else state.required
-        return of_x + self.proximal_z / 2 * state.dz**2
+        of_x = self.constants(state).decrease(state.sigma) * state.dx * state.dx if state.required is None else state.required
+        return of_x + self.proximal_z / 2 * state.dz * state.dz
 
     def merit(self, problem: Problem, state: State) -> float:
         """L_sigma(x, z, y) + (memory / sigma) |dx|^2."""
@@ -247,7 +247,7 @@ class ProximalADMM:
     def _remembered(self, state: State) -> float:
         """(memory / sigma) |dx|^2; 0 at the start, and wherever y starts from -grad f(x) as it does there."""
         afresh = math.isinf(state.dx) or state.required is not None
-        return 0.0 if afresh else self.constants(state).memory / state.sigma * state.dx**2
+        return 0.0 if afresh else self.constants(state).memory / state.sigma * state.dx * state.dx
 
     def _sigma(self, state: State) -> float:
         return self.sigma or _SAFETY * self.constants(state).smallest_sigma
@@ -267,7 +267,7 @@ class ProximalADMM:
         if sigma == state.sigma:
             return state
         # from z again: F(z) is the merit there for every sigma, and no more than the merit was
-        required, grad = self.constants(state).decrease(state.sigma) * state.dx**2, f.grad(state.z)
+        required, grad = self.constants(state).decrease(state.sigma) * state.dx * state.dx, f.grad(state.z)
         late = None if state.late is None else replace(state.late.cleared(), value=math.nan)
         balanced = (*state.balanced, state.steps)
         return replace(

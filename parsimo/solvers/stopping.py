@@ -151,14 +151,18 @@ def stalled(window: int = 1000) -> Stop:
 
 
 def diverged(growth: float = 1e10) -> Stop:
-    """DIVERGED when the objective exceeds that of the start by `growth` times its own scale."""
+    """DIVERGED when the objective exceeds that of the start by `growth` times its own scale, or falls without bound.
+
+    The latter is said where its square would be beyond the range of the dtype: below -1.3e154 in float64.
+    """
     check_number(growth, "diverged: growth", positive=True)
 
     def rule(report: Report) -> Status | None:
         if math.isnan(report.objective):  # not evaluated
             return None
         first = report.history["objective"][0]
-        runaway = report.objective - first > growth * (1 + abs(first))
+        lowest = -math.sqrt(float(array_namespace(report.x).finfo(report.x.dtype).max))
+        runaway = report.objective - first > growth * (1 + abs(first)) or report.objective < lowest
         return Status.DIVERGED if math.isfinite(first) and runaway else None
 
     return rule

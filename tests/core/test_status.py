@@ -13,7 +13,7 @@ import pytest
 
 import parsimo as ps
 from parsimo.core.problem import starting_point
-from parsimo.solvers import ProximalADMM, ProximalGradient, stopping
+from parsimo.solvers import Linearized, ProximalADMM, ProximalGradient, stopping
 from parsimo.solvers.stopping import Report
 
 
@@ -158,6 +158,16 @@ def test_diverged_returns_the_best_point():
     assert result.status is ps.Status.DIVERGED
     assert result.objective == min(result.history["objective"])
     assert result.objective < result.history["objective"][-1]
+
+
+@pytest.mark.parametrize("solver", [ProximalGradient(), ProximalADMM(x_step=Linearized())], ids=["gradient", "admm"])
+def test_an_objective_without_a_lower_bound_diverges(solver: Any):
+    """-|x|^2 + 0.1 |x|_1: the lowest objective met is returned, and nothing overflows on the way."""
+    f = Planned(value=lambda x: -float(x @ x), grad=lambda x: -2 * x, lipschitz=2.0)
+    f.convex = False
+    result = ps.solve(ps.Composite(f, ps.L1(0.1)), solver, np.ones(5))
+    assert result.status is ps.Status.DIVERGED
+    assert result.objective == min(result.history["objective"]) < -1e150
 
 
 def test_a_nan_value_returns_the_best_finite_point():
