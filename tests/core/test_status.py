@@ -165,7 +165,7 @@ def test_an_objective_without_a_lower_bound_diverges(solver: Any):
     """-|x|^2 + 0.1 |x|_1: the lowest objective met is returned, and nothing overflows on the way."""
     f = Planned(value=lambda x: -float(x @ x), grad=lambda x: -2 * x, lipschitz=2.0)
     f.convex = False
-    result = ps.solve(ps.Composite(f, ps.L1(0.1)), solver, np.ones(5))
+    result = ps.solve(ps.Composite(f, ps.L1(0.1)), solver)
     assert result.status is ps.Status.DIVERGED
     assert result.objective == min(result.history["objective"]) < -1e150
 
