@@ -11,6 +11,7 @@ import parsimo as ps
 from benchmarks.speed.cases import Case
 from benchmarks.speed.contestants import Contestant
 from parsimo.selection import regularization_path
+from parsimo.solvers import Balancing, LatePhase
 
 _MAX_ITERATIONS = 1_000_000
 
@@ -21,13 +22,16 @@ def coordinate_descent(case: Case) -> Contestant:
 
 
 def proximal_gradient(case: Case) -> Contestant:
-    """Steps of Barzilai and Borwein."""
+    """Steps of Barzilai and Borwein, and working sets."""
     return _single(case, lambda: ps.ProximalGradient())
 
 
 def proximal_admm(case: Case) -> Contestant:
-    """P-ADMM with its defaults."""
-    return _single(case, lambda: ps.ProximalADMM())
+    """Relaxed and balanced where all is convex and the x-step exact, elsewhere with leaps; looked at every 5 steps."""
+    if case.penalty == "l1" and case.loss == "squares":
+        balancing = Balancing(factor=4.0, every=3, beyond=True)
+        return _single(case, lambda: ps.ProximalADMM(relaxation=1.6, balancing=balancing), every=5)
+    return _single(case, lambda: ps.ProximalADMM(acceleration=LatePhase()), every=5)
 
 
 def path(case: Case) -> Contestant:
@@ -62,13 +66,13 @@ def subsets(case: Case) -> Contestant:
     return Contestant(at, _objective(case), ladder=(0.0,))
 
 
-def _single(case: Case, solver: Callable[[], Any]) -> Contestant:
+def _single(case: Case, solver: Callable[[], Any], every: int = 1) -> Contestant:
     (parameter,) = case.parameters
 
     def at(tolerance: float) -> Callable[[], np.ndarray]:
         def solve() -> np.ndarray:
             problem = ps.Composite(case.data_term(), case.regularizer(parameter))
-            return ps.solve(problem, solver(), stop=_stop(case, tolerance)).x[None, :]
+            return ps.solve(problem, solver(), stop=_stop(case, tolerance), every=every).x[None, :]
 
         return solve
 
