@@ -10,7 +10,7 @@ import numpy as np
 
 from parsimo._array import Array, array_namespace, asarray_like, norm
 
-__all__ = ["Curvature", "curvature_at"]
+__all__ = ["Curvature", "curvature_at", "weak_convexity_of"]
 
 _POWER_STEPS = 20
 
@@ -75,3 +75,11 @@ def curvature_at(f: Any, x: Array) -> Curvature:
             break
         largest, direction = max(largest, rate), change
     return Curvature(2 * largest if largest > 0 else 1.0, known=False)
+
+
+def weak_convexity_of(f: Any, L: float) -> float:
+    """f's own m where it states one, 0 where it is convex, and L, which always holds, otherwise."""
+    if getattr(f, "convex", False):
+        return 0.0
+    m = getattr(f, "weak_convexity", None)
+    return L if m is None else min(float(m), L)

@@ -10,7 +10,7 @@ from typing import Any
 from parsimo._array import Array, norm
 from parsimo.core.problem import Problem
 from parsimo.core.validation import check_number
-from parsimo.solvers.lipschitz import Curvature, curvature_at
+from parsimo.solvers.lipschitz import Curvature, curvature_at, weak_convexity_of
 
 __all__ = ["PALM", "InertialConstants"]
 
@@ -126,7 +126,7 @@ class PALM:
         u = problem.auxiliary(x0)
         convex = getattr(problem, "prox_given", None) is None and problem.given(u).traits.convex
         curvature = curvature_at(problem.f, x0)
-        m = _weak_convexity(problem.f, curvature.value)
+        m = weak_convexity_of(problem.f, curvature.value)
         gamma = self._step_size(curvature.value, m, convex)
         return State(x0, u, x0, 0, math.inf, math.inf, gamma, convex, curvature, m)
 
@@ -149,7 +149,7 @@ class PALM:
             curvature = curvature.seen(state.looked_at[0], v, state.looked_at[1], grad)
         held = curvature is state.curvature
         if not held:
-            m = _weak_convexity(problem.f, curvature.value)
+            m = weak_convexity_of(problem.f, curvature.value)
             gamma = self._step_size(curvature.value, m, state.convex)
         looked_at = None if curvature.known else (v, grad)
         residual = length / state.step_size
@@ -163,7 +163,9 @@ class PALM:
 
     def merit(self, problem: Problem, state: State) -> float:
         """f(x) + G(x, u) + kappa/2 |x - previous x|^2."""
-        inertia = self.constants(state).memory / 2 * state.dx * state.dx if math.isfinite(state.dx) and self.inertia else 0.0
+        inertia = (
+            self.constants(state).memory / 2 * state.dx * state.dx if math.isfinite(state.dx) and self.inertia else 0.0
+        )
         return problem.value(state.x, state.u) + inertia
 
     def measures(self, state: State) -> dict[str, float]:
@@ -192,11 +194,3 @@ def _prox_given(problem: Any, v: Array, step_size: float, u: Any) -> tuple[Array
     """The x-block: argmin_x G(x, u) + |x - v|^2 / (2 step_size), and the u that x leaves behind."""
     own = getattr(problem, "prox_given", None)
     return (problem.given(u).prox(v, step_size), u) if own is None else own(v, step_size, u)
-
-
-def _weak_convexity(f: Any, L: float) -> float:
-    """f's own m where it states one, 0 where it is convex, and L, which always holds, otherwise."""
-    if getattr(f, "convex", False):
-        return 0.0
-    m = getattr(f, "weak_convexity", None)
-    return L if m is None else min(float(m), L)

@@ -11,7 +11,7 @@ from parsimo.core.problem import Problem
 from parsimo.core.validation import check_number
 from parsimo.solvers.balancing import Balancing
 from parsimo.solvers.late_phase import Candidate, LatePhase, Memory
-from parsimo.solvers.lipschitz import Curvature, curvature_at
+from parsimo.solvers.lipschitz import Curvature, curvature_at, weak_convexity_of
 from parsimo.solvers.merits import MeritLaw, SharpConstants
 from parsimo.solvers.x_steps import Exact, Linearized, XStep
 
@@ -142,7 +142,7 @@ class ProximalADMM:
             dz=math.inf,
             sigma=0.0,
             curvature=curvature,
-            weak_convexity=_weak_convexity(f, curvature.value),
+            weak_convexity=weak_convexity_of(f, curvature.value),
             x_step=x_step,
             late=late,
         )
@@ -190,7 +190,11 @@ class ProximalADMM:
             return 0.0
         if not state.constants_held:
             return math.nan
-        of_x = self.constants(state).decrease(state.sigma) * state.dx * state.dx if state.required is None else state.required
+        of_x = (
+            self.constants(state).decrease(state.sigma) * state.dx * state.dx
+            if state.required is None
+            else state.required
+        )
         return of_x + self.proximal_z / 2 * state.dz * state.dz
 
     def merit(self, problem: Problem, state: State) -> float:
@@ -278,16 +282,8 @@ class ProximalADMM:
         """The state under a raised estimate of L: m follows where it was taken from L, and sigma unless given."""
         if curvature is state.curvature:
             return replace(state, constants_held=True)
-        m = _weak_convexity(f, curvature.value)
+        m = weak_convexity_of(f, curvature.value)
         state = replace(state, curvature=curvature, weak_convexity=m, constants_held=False)
         sigma = self._sigma(state)
         late = None if state.late is None else state.late.cleared()
         return replace(state, sigma=max(sigma, state.sigma) if self.balancing else sigma, late=late)
-
-
-def _weak_convexity(f: Any, L: float) -> float:
-    """f's own m where it states one, 0 where it is convex, and L, which always holds, otherwise."""
-    if getattr(f, "convex", False):
-        return 0.0
-    m = getattr(f, "weak_convexity", None)
-    return L if m is None else min(float(m), L)
