@@ -28,6 +28,7 @@ has a method `finish(result)` is called once more, with the result.
 """
 
 
+_GROWTH = 4.0  # times longer than the last: more is not forecast of a step
 _UNKNOWN = {"objective": math.nan, "certificate": math.nan, "support": math.nan}
 """Of an evaluated row, until it is known; `support` unless the solver measures it itself."""
 
@@ -317,6 +318,10 @@ class _Stopwatch:
         self._looks[evaluated], self._lap = now - self._lap, now
 
     def ahead(self, evaluated: bool) -> float:
-        """What one more step, a look at it and the evaluation of the result would take, by the longest of late."""
-        looks = self._looks
-        return max(self._steps) + looks[evaluated] + looks[True]
+        """What one more step, a look at it and the evaluation of the result would take, by the longest of late.
+
+        Where the last three steps became longer and longer, as where a working set grows, the next is to do so again.
+        """
+        first, before, last = self._steps
+        step = last * min(last / before, _GROWTH) if 0 < first < before < last else max(self._steps)
+        return step + self._looks[evaluated] + self._looks[True]
