@@ -10,6 +10,7 @@ import numpy as np
 
 from parsimo._array import (
     Array,
+    all_finite,
     array_namespace,
     as_float_array,
     device_of,
@@ -26,6 +27,7 @@ _FEW = 8  # times fewer columns than all: then the search for them pays
 _FEW_IN_ORDER = 3  # the same for a dense matrix whose columns lie one after the other
 _ALWAYS_FACTORIZED = 5000  # up to this min(m, n), a factorization of a Gram matrix that fills in takes seconds
 _FILLS = 50  # entries a row from which on a sparse Gram matrix beyond that order is taken to fill in
+_AT_ONCE = 10_000  # terms of sums over columns: they stay in the cache
 _MANY_ENTRIES = 50_000  # below, a product costs no more than the calls that would save it
 
 
@@ -51,7 +53,11 @@ class Design:
         self.is_operator = self.is_sparse = False
         if isinstance(A, np.ndarray) or hasattr(A, "__array_namespace__") or hasattr(A, "detach"):
             A = as_float_array(A, f"{owner}: A")
-            check_finite(A, f"{owner}: A")
+            squares = np.einsum("ij,ij->j", A, A) if isinstance(A, np.ndarray) and A.ndim == 2 else np.nan
+            if not np.isfinite(squares).all():  # in one pass with the norms, and without an array of bits
+                check_finite(A, f"{owner}: A")
+            if np.ndim(squares):
+                self.column_norms_squared = squares
         elif hasattr(A, "tocsr"):  # scipy sparse
             self.is_sparse = True
             A = A if A.format == "csc" else A.tocsr()
@@ -59,7 +65,8 @@ class Design:
             if not A.has_canonical_format:  # two stored entries at one place would count apart in column norms
                 A = A.copy()
                 A.sum_duplicates()
-            check_finite(A.data, f"{owner}: A (stored entries)")
+            if not all_finite(A.data):
+                check_finite(A.data, f"{owner}: A (stored entries)")
         elif hasattr(A, "matvec") and hasattr(A, "rmatvec"):
             self.is_operator = True
             try:
@@ -132,8 +139,6 @@ class Design:
     @cached_property
     def column_norms_squared(self) -> Array | None:
         """|a_j|^2 for each column, or None for an operator, whose entries are not at hand."""
-        if isinstance(self.A, np.ndarray):
-            return np.einsum("ij,ij->j", self.A, self.A)  # without an array of all squares
         return self._column_sums(lambda a: a * a)
 
     @cached_property
@@ -146,8 +151,11 @@ class Design:
             return None
         if self.is_sparse:
             data, ends = self.by_column.data, self.by_column.indptr
-            sums, filled = np.zeros(self.shape[1], dtype=data.dtype), np.diff(ends) > 0
-            sums[filled] = np.add.reduceat(entrywise(data), ends[:-1][filled]) if data.size else 0
+            sums, filled = np.zeros(self.shape[1], dtype=data.dtype), np.flatnonzero(np.diff(ends))
+            for some in np.array_split(filled, 1 + data.size // _AT_ONCE):  # without an array of all terms
+                if some.size:
+                    first, last = ends[some[0]], ends[some[-1] + 1]
+                    sums[some] = np.add.reduceat(entrywise(data[first:last]), ends[some] - first)
             return sums
         return array_namespace(self.A).sum(entrywise(self.A), axis=0)
 

@@ -22,6 +22,7 @@ _SHARES = (0.0, 1e-6, 1e-4, 1e-2, 0.1, 1.0)  # of the way from the curvature of 
 _PAYS = 0.01  # of the decrease of the model is enough for the objective
 _REST = 1e-7  # of the terms of a gradient: moves below it are none, until x may jump
 _NEARLY = 1.1  # times the slope at which a coordinate would move: it comes along with those that do
+_FIRST = 2  # times sqrt(n): by default a working set begins with so many coordinates
 _GENTLY = 1e4  # times the curvature: with steps that short a coordinate follows its slope, and does not jump
 
 
@@ -39,6 +40,8 @@ class State:
     """What is solved first where g_j is concave in |x_j|; None from then on, and where it is not."""
     jumps: bool
     """Whether coordinates may enter by a jump: for nonconvex g once x has been critical, slopes lead until then."""
+    curvatures: np.ndarray
+    """L, bounds of the curvature of f along each coordinate, (n,)."""
     slopes: np.ndarray
     """d, the gradient of f at x, (n,)."""
     calls: np.ndarray
@@ -142,9 +145,10 @@ class CoordinateDescent:
             terms=terms,
             relaxation=Relaxation.at(_numbers(x), terms),
             jumps=g.traits.convex,
+            curvatures=positive(columns.largest_curvature * columns.norms_squared),
             slopes=np.empty(0),
             calls=np.empty(0),
-            working=WorkingSet.left_by_the_last_run(columns, _numbers(x)),
+            working=WorkingSet.at(columns, _numbers(x)),
             damping=0,
             residual=math.inf,
             passes=0,
@@ -154,8 +158,8 @@ class CoordinateDescent:
     def step(self, problem: Problem, state: State) -> State:
         """A descent on the working set, and the next look at all coordinates (11.1)."""
         x, columns = _numbers(state.x), _columns(problem)
-        first = self.first or math.ceil(2 * math.sqrt(x.size))
-        working = state.working.grown(columns, state.calls, lambda: _nearly(columns, state, x), x, first)
+        first = self.first or math.ceil(_FIRST * math.sqrt(x.size))
+        working = state.working.grown(columns, state.calls, lambda: _nearly(state, x), x, first)
         inside, outside = _largest(state.calls), _largest(state.working.others(state.calls))
         target = max(_INNER * outside, _DEEPEST * inside)
         height = math.nan if columns.is_quadratic else _height(problem, state)
@@ -164,18 +168,18 @@ class CoordinateDescent:
             found = descend(_model(columns, state, working, x, share), target)
             y = x.copy()
             y[working.index] = found.y
-            trial = _moved(problem, state, working.after(columns, found.model), y, found.passes)
+            trial = _moved(problem, state, working, y, found.passes)
             # with all of the bound the model lies above f, and falls with it
             rounding = 4 * float(np.finfo(float).eps) * abs(height)
             if share == 1 or _height(problem, trial) <= height - _PAYS * found.decrease + rounding:
                 break
+        working.note(columns, _numbers(trial.x))
         return self._looked_at(problem, replace(trial, damping=damping))
 
     def _looked_at(self, problem: Problem, state: State) -> State:
         """The state with the gradient at its point, and what each coordinate would do by itself."""
-        columns = _columns(problem)
         x, d = _numbers(state.x), _numbers(problem.f.value_and_grad(state.x)[1])
-        L, relaxation = _curvatures(columns), state.relaxation
+        L, relaxation = state.curvatures, state.relaxation
         if relaxation is not None:
             relaxed = np.abs(L * relaxation.terms.moves(x, d, L))
             goal = self.relax * _largest(relaxed) if relaxation.goal is None else relaxation.goal
@@ -207,22 +211,17 @@ class CoordinateDescent:
         return (f"{state.passes} passes, {how}; the last working set had {state.working.index.size} coordinates",)
 
 
-def _curvatures(columns: Any) -> np.ndarray:
-    """L_j."""
-    return positive(columns.largest_curvature * columns.norms_squared)
-
-
-def _nearly(columns: Any, state: State, x: np.ndarray) -> np.ndarray:
+def _nearly(state: State, x: np.ndarray) -> np.ndarray:
     """The coordinates that would move if slopes were a tenth steeper."""
     terms = state.terms if state.relaxation is None else state.relaxation.terms
-    return terms.moves(x, _NEARLY * state.slopes, _curvatures(columns)) != 0
+    return terms.moves(x, _NEARLY * state.slopes, state.curvatures) != 0
 
 
 def _model(columns: Any, state: State, working: WorkingSet, x: np.ndarray, share: float) -> Model:
     """The model whose curvature is a share of the way from that of the loss at x to its bound."""
     terms = state.terms if state.relaxation is None else state.relaxation.terms
     index, bound = working.index, columns.largest_curvature
-    h, diagonal = np.full(columns.matrix.shape[0], bound), bound * columns.norms_squared[index]
+    h, diagonal = bound, bound * columns.norms_squared[index]
     if share < 1:
         h, diagonal = (1 - share) * columns.curvatures(state.x) + share * h, None
     return working.model(terms.take(index, x), x[index], state.slopes[index], h, diagonal)
@@ -238,9 +237,8 @@ def _moved(problem: Problem, state: State, working: WorkingSet, y: np.ndarray, p
 
 def _height(problem: Problem, state: State) -> float:
     """What a step lowers: the objective, or that of the relaxation, which lies above."""
-    if state.relaxation is None:
-        return problem.value(state.x, state.u)
-    return problem.f.value(state.x) + state.relaxation.terms.value(_numbers(state.x))
+    terms = state.terms if state.relaxation is None else state.relaxation.terms
+    return problem.f.value(state.x) + terms.value(_numbers(state.x))
 
 
 def _columns(problem: Problem) -> Any:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["passes_of"]
+__all__ = ["PASSES", "passes_of"]
+
+PASSES = "parsimo.solvers.compiled.sweeps"
+"""The name of the module of compiled passes."""
 
 
 def passes_of(owner: str) -> Any:
@@ -17,7 +20,7 @@ def passes_of(owner: str) -> Any:
         If numba is not installed, naming the extra that brings it.
     """
     try:
-        return importlib.import_module("parsimo.solvers.compiled.sweeps")
+        return importlib.import_module(PASSES)
     except ModuleNotFoundError as error:
         if error.name != "numba":
             raise

@@ -16,7 +16,17 @@ from numba import njit
 
 from parsimo.solvers.compiled.proxes import is_zero_at_zero, profile, prox
 
-__all__ = ["dense_passes", "gram_passes", "gram_shift", "prox_moves", "shapes", "sparse_passes", "total"]
+__all__ = [
+    "block",
+    "dense_passes",
+    "extrapolation",
+    "gram_passes",
+    "gram_shift",
+    "prox_moves",
+    "shapes",
+    "sparse_passes",
+    "total",
+]
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"})
@@ -144,8 +154,19 @@ def gram_shift(slopes: Any, gram: Any, step: Any) -> None:
     for j in range(step.size):
         if step[j] != 0:
             row = gram[j]
-            for i in range(row.size):
+            for i in range(slopes.size):
                 slopes[i] += step[j] * row[i]
+
+
+@njit(cache=True)
+def block(matrix: Any, index: Any) -> Any:
+    """The entries of a matrix with both indices among these."""
+    found = np.empty((index.size, index.size))
+    for i in range(index.size):
+        row = matrix[index[i]]
+        for j in range(index.size):
+            found[i, j] = row[index[j]]
+    return found
 
 
 @njit(cache=True)
@@ -156,6 +177,26 @@ def prox_moves(x: Any, slopes: Any, curvatures: Any, kinds: Any, rows: Any) -> A
         step = 1 / curvatures[j]
         moves[j] = prox(kinds[j], rows[j], x[j] - slopes[j] * step, step) - x[j]
     return moves
+
+
+@njit(cache=True)
+def extrapolation(iterates: Any) -> Any:
+    """Anderson's combination of the iterates, (p + 1, k), whose p differences add to the least.
+
+    As they are where all differences are 0.
+    """
+    p, k = iterates.shape[0] - 1, iterates.shape[1]
+    products, weights = np.zeros((p, p)), np.ones(p)
+    for a in range(p):
+        for b in range(a + 1):
+            product = 0.0
+            for i in range(k):
+                product += (iterates[a + 1, i] - iterates[a, i]) * (iterates[b + 1, i] - iterates[b, i])
+            products[a, b] = products[b, a] = product
+    ridge = 1e-12 * np.trace(products)
+    if ridge > 0:
+        weights = np.linalg.solve(products + ridge * np.eye(p), weights)
+    return (weights / weights.sum()) @ iterates[1:]
 
 
 @njit(cache=True)

@@ -15,6 +15,7 @@ __all__ = ["Descent", "descend"]
 _MOST_PASSES = 100  # in one descent, so that limits on iterations and time are honoured
 _MOST_PLAIN_PASSES = 5
 _MEMORY = 5  # differences of iterates that are extrapolated from
+_SINGULAR = 1e-10  # of the largest curvature: a pivot below leads wherever rounding points to
 _CALL = 2e4  # what a pass costs besides, in multiplications; a Newton step of order s costs s^3 and four times that
 
 
@@ -64,7 +65,7 @@ def descend(model: Model, target: float) -> Descent:
         cost_of_newton = active**3 + model.cost_of_hessian(active) + 4 * _CALL
         if compiled and since_newton >= cost_of_newton:
             trial, since_newton, known = _newton(model, y, kept), 0.0, 0
-        elif known > _MEMORY:
+        elif compiled and known > _MEMORY:
             trial, known = _extrapolated(model, recent, y, kept), 0
         if trial is not None:
             y, kept = trial
@@ -74,8 +75,8 @@ def descend(model: Model, target: float) -> Descent:
 def _newton(model: Model, y: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """y - (H + G)^{-1} (s + g') on the coordinates where g is smooth; None where that does not lower the model.
 
-    A coordinate that would change its sign stops at 0. G is the curvature of g; where H + G is not positive definite
-    there is no step.
+    A coordinate that would change its sign stops at 0. G is the curvature of g; where H + G is not positive definite,
+    or hardly so, there is no step.
     """
     from scipy.linalg import lapack
 
@@ -88,8 +89,8 @@ def _newton(model: Model, y: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, 
     for curvature in (bends[smooth], np.maximum(bends[smooth], 0.0)):  # without its concave part where that is too much
         system = H.copy()
         system[np.diag_indices(smooth.size)] += curvature
-        _, step, failed = lapack.dposv(system.T, down, overwrite_a=True)
-        if not failed:
+        factor, step, failed = lapack.dposv(system.T, down, overwrite_a=True)
+        if not failed and factor.diagonal().min() ** 2 > _SINGULAR * H.diagonal().max():
             break
     else:
         return None
@@ -107,13 +108,7 @@ def _extrapolated(
     model: Model, recent: np.ndarray, y: np.ndarray, kept: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Anderson's combination of the last iterates, whose differences add to the least; None where it is no lower."""
-    steps = np.diff(recent, axis=0)
-    products = steps @ steps.T
-    products[np.diag_indices(_MEMORY)] += 1e-12 * np.trace(products)
-    try:
-        weights = np.linalg.solve(products, np.ones(_MEMORY))
-    except np.linalg.LinAlgError:  # the iterates differ by rounding alone, or not at all
-        return None
-    trial = (weights / weights.sum()) @ recent[1:]
+    assert isinstance(model.terms, Compiled)
+    trial = model.terms.passes.extrapolation(recent)
     beside = model.moved(kept, trial - y)
     return (trial, beside) if model.value(trial, beside) < model.value(y, kept) else None

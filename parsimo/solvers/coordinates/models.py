@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ class ByGram(Model):
         return slopes
 
     def cost(self, active: int) -> float:
-        return active * self.H.shape[0]
+        return active * self.x.size
 
     def cost_of_hessian(self, size: int) -> float:
         return size * size
@@ -140,6 +141,9 @@ class ByGram(Model):
         return kept
 
     def hessian(self, index: np.ndarray) -> np.ndarray:
+        if isinstance(self.terms, Compiled):
+            block: np.ndarray = self.terms.passes.block(self.H, index)
+            return block
         return self.H[np.ix_(index, index)]
 
     def _compiled_sweep(
@@ -158,7 +162,8 @@ class ByGram(Model):
 class ByColumns(Model):
     """Q through its columns, the rows of a (k, m) array: passes keep the image of y - x, (m,).
 
-    `diagonal` is that of H, where it is known; `known` is H on the first coordinates, where it has been computed.
+    `diagonal` is that of H, where it is known; `gram` is called for H, of which the first `known` rows and columns cost
+    nothing any more.
     """
 
     def __init__(
@@ -169,25 +174,22 @@ class ByColumns(Model):
         columns: np.ndarray,
         h: np.ndarray,
         diagonal: np.ndarray | None,
-        known: np.ndarray,
+        gram: Callable[[], np.ndarray],
+        known: int = 0,
     ) -> None:
         super().__init__(terms, x, d, np.einsum("ji,ji->j", columns * h, columns) if diagonal is None else diagonal)
-        self.columns, self.h, self.known = columns, h, known
+        self.columns, self.h = columns, h
+        self._gram, self._known = gram, known
 
     @property
     def cost_of_gram(self) -> float:
         """Of H, in multiplications of a pass; infinite where passes over columns are never dearer."""
         k, m = self.columns.shape
-        return math.inf if k > min(2 * m, _LARGEST_GRAM) else m * k * (k - self.known.shape[0]) / _PRODUCT
+        return math.inf if k > min(2 * m, _LARGEST_GRAM) else m * k * (k - self._known) / _PRODUCT
 
     def by_gram(self) -> ByGram:
         """The same model with H at hand."""
-        k, old = self.columns.shape[0], self.known.shape[0]
-        H = np.empty((k, k))
-        H[:old, :old] = self.known
-        np.matmul(self.columns[old:] * self.h, self.columns.T, out=H[old:])
-        H[:old, old:] = H[old:, :old].T
-        return ByGram(self.terms, self.x, self.d, H)
+        return ByGram(self.terms, self.x, self.d, self._gram())
 
     def start(self) -> np.ndarray:
         return np.zeros_like(self.h)

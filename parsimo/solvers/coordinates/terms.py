@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from parsimo.penalties.even import EvenPenalty
-from parsimo.solvers.compiled import passes_of
+from parsimo.solvers.compiled import PASSES, passes_of
 from parsimo.solvers.compiled.twins import Twins, twins_of
 
 __all__ = ["Compiled", "Plain", "Relaxation", "Terms", "terms_of"]
@@ -23,8 +24,8 @@ class Compiled:
 
     @property
     def passes(self) -> Any:
-        """The module of compiled passes."""
-        return passes_of("CoordinateDescent")
+        """The module of compiled passes, which `terms_of` has imported."""
+        return sys.modules[PASSES]
 
     def take(self, index: np.ndarray, x: np.ndarray) -> Compiled:
         """The terms of some coordinates, whatever the others of x are."""
