@@ -103,7 +103,7 @@ def _serve(pipe: Connection, name: str, case_name: str, seed: int) -> None:
                 seconds.append(time.perf_counter() - start)
                 cpu_seconds.append(time.process_time() - cpu_start)
             pipe.send(("solved", (statistics.median(seconds), statistics.median(cpu_seconds), answer)))
-    except EOFError:
+    except (EOFError, BrokenPipeError):
         return
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
