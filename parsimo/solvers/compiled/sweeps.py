@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from parsimo.solvers.compiled.proxes import is_zero_at_zero, profile, prox
+from parsimo.solvers.compiled.proxes import is_zero_at_zero, move, profile
 
 __all__ = [
     "block",
@@ -34,7 +34,7 @@ def _gram_pass(x: Any, slopes: Any, gram: Any, curvatures: Any, kinds: Any, rows
     largest = 0.0
     for j in range(x.size):
         L = curvatures[j]
-        delta = prox(kinds[j], rows[j], x[j] - slopes[j] / L, 1 / L) - x[j]
+        delta = move(kinds, rows, j, x[j], slopes[j], L)
         if delta != 0:
             x[j] += delta
             row = gram[j]
@@ -66,7 +66,7 @@ def _dense_pass(
         column, L, slope = columns[j], curvatures[j], 0.0
         for i in range(column.size):
             slope += column[i] * image[i]
-        delta = prox(kinds[j], rows[j], x[j] - (start[j] + slope) / L, 1 / L) - x[j]
+        delta = move(kinds, rows, j, x[j], start[j] + slope, L)
         if delta != 0:
             x[j] += delta
             for i in range(column.size):
@@ -115,7 +115,7 @@ def _sparse_pass(
         L, slope = curvatures[j], start[j]
         for k in range(ends[j], ends[j + 1]):
             slope += data[k] * image[indices[k]]
-        delta = prox(kinds[j], rows[j], x[j] - slope / L, 1 / L) - x[j]
+        delta = move(kinds, rows, j, x[j], slope, L)
         if delta != 0:
             x[j] += delta
             for k in range(ends[j], ends[j + 1]):
@@ -174,8 +174,7 @@ def prox_moves(x: Any, slopes: Any, curvatures: Any, kinds: Any, rows: Any) -> A
     """prox_{g_j / L_j}(x_j - s_j / L_j) - x_j for each coordinate by itself."""
     moves = np.empty_like(x)
     for j in range(x.size):
-        step = 1 / curvatures[j]
-        moves[j] = prox(kinds[j], rows[j], x[j] - slopes[j] * step, step) - x[j]
+        moves[j] = move(kinds, rows, j, x[j], slopes[j], curvatures[j])
     return moves
 
 
@@ -205,7 +204,7 @@ def total(x: Any, kinds: Any, rows: Any) -> float:
     value = 0.0
     for j in range(x.size):
         if x[j] != 0 or not is_zero_at_zero(kinds[j]):
-            value += profile(kinds[j], rows[j], x[j])[0]
+            value += profile(kinds, rows, j, x[j])[0]
     return value
 
 
@@ -214,5 +213,5 @@ def shapes(x: Any, kinds: Any, rows: Any) -> Any:
     """Value, slope and curvature of g_j at x_j for each coordinate, as the rows of a matrix."""
     found = np.empty((3, x.size))
     for j in range(x.size):
-        found[0, j], found[1, j], found[2, j] = profile(kinds[j], rows[j], x[j])
+        found[0, j], found[1, j], found[2, j] = profile(kinds, rows, j, x[j])
     return found

@@ -16,7 +16,7 @@ _MOST_PASSES = 100  # in one descent, so that limits on iterations and time are 
 _MOST_PLAIN_PASSES = 5
 _MEMORY = 5  # differences of iterates that are extrapolated from
 _SINGULAR = 1e-10  # of the largest curvature: a pivot below leads wherever rounding points to
-_CALL = 2e4  # what a pass costs besides, in multiplications; a Newton step of order s costs s^3 and four times that
+_CALL = 2e4  # what a pass costs besides, in multiplications; a Newton step of order s costs four times that, and 2 s^3
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def descend(model: Model, target: float) -> Descent:
             kept, model = model.slopes(kept), model.by_gram()
         trial = None
         active = int(np.count_nonzero(y))
-        cost_of_newton = active**3 + model.cost_of_hessian(active) + 4 * _CALL
+        cost_of_newton = 2 * active**3 + model.cost_of_hessian(active) + 4 * _CALL
         if compiled and since_newton >= cost_of_newton:
             trial, since_newton, known = _newton(model, y, kept), 0.0, 0
         elif compiled and known > _MEMORY:
