@@ -159,7 +159,7 @@ class CoordinateDescent:
         """A descent on the working set, and the next look at all coordinates (11.1)."""
         x, columns = _numbers(state.x), _columns(problem)
         first = self.first or math.ceil(_FIRST * math.sqrt(x.size))
-        working = state.working.grown(columns, state.calls, lambda: _nearly(state, x), x, first)
+        working = state.working.grown(columns, state.calls, lambda: _nearly(columns, state, x), x, first)
         inside, outside = _largest(state.calls), _largest(state.working.others(state.calls))
         target = max(_INNER * outside, _DEEPEST * inside)
         height = math.nan if columns.is_quadratic else _height(problem, state)
@@ -211,8 +211,10 @@ class CoordinateDescent:
         return (f"{state.passes} passes, {how}; the last working set had {state.working.index.size} coordinates",)
 
 
-def _nearly(state: State, x: np.ndarray) -> np.ndarray:
-    """The coordinates that would move if slopes were a tenth steeper."""
+def _nearly(columns: Any, state: State, x: np.ndarray) -> np.ndarray:
+    """The coordinates that would move if slopes were a tenth steeper; none where their Gram matrix would be lost."""
+    if not columns.is_quadratic:
+        return np.zeros(x.size, dtype=bool)
     terms = state.terms if state.relaxation is None else state.relaxation.terms
     return terms.moves(x, _NEARLY * state.slopes, state.curvatures) != 0
 
