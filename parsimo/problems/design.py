@@ -191,14 +191,14 @@ class Design:
 
     def weighted_gram(self, weights: Array, rows: Sequence[int] | None, columns: Sequence[int]) -> Array:
         """a_i' diag(weights) a_j for i in rows and j in columns, dense; every i where rows is None."""
-        xp = array_namespace(weights)
         if self.is_sparse:
             by_column = self.by_column
             right = by_column[:, list(columns)].multiply(weights[:, None])
             left = by_column if rows is None else by_column[:, list(rows)]
             return np.asarray((left.T @ right).todense())
-        right = xp.take(self.A, xp.asarray(columns, device=device_of(self.A)), axis=1) * weights[:, None]
-        left = self.A if rows is None else xp.take(self.A, xp.asarray(rows, device=device_of(self.A)), axis=1)
+        xp, device = array_namespace(weights), device_of(self.A)
+        right = self.on(xp.asarray(columns, device=device)) * weights[:, None]
+        left = self.A if rows is None else self.on(xp.asarray(rows, device=device))
         return left.T @ right
 
     @property
