@@ -31,6 +31,7 @@ __all__ = [
     "norm",
     "segment_max",
     "segment_sum",
+    "solve_positive",
     "to_float",
     "to_numpy",
     "top_k_mask",
@@ -197,6 +198,19 @@ def segment_max(values: Array, segments: Array, count: int) -> Array:
         return values.new_zeros(count).scatter_reduce_(0, segments, values, "amax")
     zero = xp.zeros_like(values)
     return xp.stack([xp.max(xp.where(segments == j, values, zero)) for j in range(count)])
+
+
+def solve_positive(H: Array, b: Array) -> Array | None:
+    """H^{-1} b by a Cholesky factorization; None where H, symmetric, is not positive definite beyond rounding."""
+    xp = array_namespace(H)
+    try:
+        factor = xp.linalg.cholesky(H)
+    except (np.linalg.LinAlgError, RuntimeError):  # numpy's, and torch's, which is a RuntimeError
+        return None
+    pivots = xp.linalg.diagonal(factor) ** 2
+    if not bool(xp.min(pivots) > H.shape[0] * epsilon(H) * xp.max(pivots)):
+        return None
+    return xp.linalg.solve(H, b[:, None])[:, 0]
 
 
 def top_k_mask(values: Array, k: int) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like, detached, to_float, to_numpy
+from parsimo._array import Array, array_namespace, asarray_like, detached, device_of, to_float, to_numpy
 from parsimo.core.validation import check_vector
 from parsimo.problems.columns import Columns
 from parsimo.problems.design import Design
@@ -229,6 +229,14 @@ class LeastSquares(DataTerm):
     def coordinate_curvature_is_exact(self) -> bool:
         """True where the entries of A are at hand: f is quadratic."""
         return not self.design.is_operator
+
+    def _hessian(self, x: Array, rows: Sequence[int] | None, columns: Sequence[int]) -> Array:
+        design = self.design
+        if not (design.has_gram and design.is_dense and design.shape[1] <= design.shape[0]):
+            return super()._hessian(x, rows, columns)
+        xp, device = array_namespace(x), device_of(x)
+        block = xp.take(design.gram, xp.asarray(columns, device=device), axis=1)
+        return self.scale * (block if rows is None else xp.take(block, xp.asarray(rows, device=device), axis=0))
 
     @cached_property
     def strong_convexity(self) -> float:

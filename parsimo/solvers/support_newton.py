@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from parsimo._array import Array, array_namespace, asarray_like, device_of, inner, norm
+from parsimo._array import Array, array_namespace, asarray_like, device_of, inner, norm, solve_positive
 from parsimo.core.problem import Composite
 
 __all__ = ["LARGEST_DENSE", "Trial", "newton_trial", "smooth_coordinates"]
@@ -75,6 +75,9 @@ def _bend(g: Any, x: Array) -> Array:
 
 def _solved(H: Array, slope: Array) -> Array:
     """H^{-1} slope, eigenvalues by their size, so that minus it points downhill; those at rounding are left out."""
+    solution = solve_positive(H, slope)
+    if solution is not None:
+        return solution
     xp = array_namespace(H)
     eigenvalues, basis = xp.linalg.eigh(H)
     size = xp.abs(eigenvalues)
