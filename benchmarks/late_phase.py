@@ -24,7 +24,7 @@ import numpy as np
 import parsimo as ps
 from parsimo.core.files import replace_when_written
 from parsimo.selection import regularization_path
-from parsimo.solvers import LatePhase, Linearized, stopping
+from parsimo.solvers import Linearized, stopping
 
 ROWS, COLUMNS, NONZEROS = 200, 100, 10
 CONDITIONS = (1e2, 1e4, 1e6)
@@ -77,8 +77,8 @@ def run(of: ps.Composite, solver: ps.ProximalADMM) -> dict[str, Any]:
 def compare(step: str, penalty: str, condition: float, seed: int) -> dict[str, Any]:
     """Both methods on one problem."""
     of = problem(penalty, condition, seed)
-    plain = run(of, ps.ProximalADMM(x_step=STEPS[step]))
-    leaping = run(of, ps.ProximalADMM(x_step=STEPS[step], acceleration=LatePhase()))
+    plain = run(of, ps.ProximalADMM(x_step=STEPS[step], acceleration=None))
+    leaping = run(of, ps.ProximalADMM(x_step=STEPS[step]))
     named = {"x-step": step, "penalty": penalty, "condition": condition, "seed": seed}
     return {**named, "plain": plain, "leaping": leaping}
 

@@ -160,7 +160,7 @@ def iterations(kind: str, penalty: str, n: int, repeats: int) -> dict[str, Any]:
 SOLVERS: dict[str, Any] = {
     "ProximalGradient": lambda: ps.ProximalGradient(),
     "ProximalGradient(step_size=1.0)": lambda: ps.ProximalGradient(step_size=1.0),
-    "ProximalADMM(Linearized)": lambda: ps.ProximalADMM(x_step=ps.Linearized()),
+    "ProximalADMM(Linearized, plain)": lambda: ps.ProximalADMM(x_step=ps.Linearized(), acceleration=None),
 }
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "asarray_like",
     "blocks",
     "detached",
+    "distance",
     "epsilon",
     "inner",
     "is_long",
@@ -32,6 +33,7 @@ __all__ = [
     "segment_max",
     "segment_sum",
     "solve_positive",
+    "squared_distance",
     "to_float",
     "to_numpy",
     "top_k_mask",
@@ -129,6 +131,7 @@ def to_numpy(array: Array) -> np.ndarray:
     return np.asarray(array)
 
 
+_SMALLEST_SQUARE = 1e-290  # below it terms of a sum of squares may have vanished
 _BLOCK = 8192  # entries: the temporary arrays of a formula stay in the cache
 
 
@@ -165,6 +168,24 @@ def norm(x: Array) -> float:
     largest = to_float(xp.max(xp.abs(x)))
     scaled = x / largest if 0 < largest < math.inf else None
     return largest if scaled is None else largest * math.sqrt(inner(scaled, scaled))
+
+
+def squared_distance(x: Array, y: Array) -> float:
+    """|x - y|^2, without a vector for the difference of long ones."""
+    if not is_long(x):
+        difference = x - y
+        return inner(difference, difference)
+    total = 0.0
+    for part in blocks(x):
+        difference = x[part] - y[part]
+        total += inner(difference, difference)
+    return total
+
+
+def distance(x: Array, y: Array) -> float:
+    """|x - y|, of any size that a float can hold, without a vector for the difference of long ones."""
+    square = squared_distance(x, y)
+    return math.sqrt(square) if _SMALLEST_SQUARE < square < math.inf else norm(x - y)
 
 
 def all_finite(x: Array) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from parsimo._array import Array, array_namespace, blocks, inner, is_long, to_float
+from parsimo._array import Array, array_namespace, blocks, inner, to_float
 from parsimo.core.validation import check_number
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "along",
     "curvature_along_gradient",
     "rounding_of",
-    "squared_distance",
 ]
 
 _ROUNDING = 8  # units in the last place that two objectives may be apart and count as equal
@@ -190,18 +189,6 @@ class BarzilaiBorwein:
         if state.residual == math.inf:  # the first such step, which says what is long and short
             return step
         return min(max(step, first / _LONGEST), _LONGEST * first)
-
-
-def squared_distance(x: Array, y: Array) -> float:
-    """|x - y|^2, without a vector for the difference of long ones."""
-    if not is_long(x):
-        difference = x - y
-        return inner(difference, difference)
-    total = 0.0
-    for part in blocks(x):
-        difference = x[part] - y[part]
-        total += inner(difference, difference)
-    return total
 
 
 def along(a: Array, trial: Trial) -> float:

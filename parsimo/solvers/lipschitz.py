@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parsimo._array import Array, array_namespace, asarray_like, norm
+from parsimo._array import Array, array_namespace, asarray_like, distance, epsilon, norm
 
 __all__ = ["Curvature", "curvature_at", "weak_convexity_of"]
 
@@ -34,10 +34,12 @@ class Curvature:
         Steps below the square root of rounding are passed over: there the gradient's rounding would be taken for
         curvature, and they change x too little for the curvature to change. Overflow is left to the finiteness check.
         """
-        length = norm(x_new - x)
-        if self.known or not length > math.sqrt(float(array_namespace(x).finfo(x.dtype).eps)) * norm(x):
+        if self.known:
             return self
-        ratio = norm(grad_new - grad) / length
+        length = distance(x_new, x)
+        if not length > math.sqrt(epsilon(x)) * norm(x):
+            return self
+        ratio = distance(grad_new, grad) / length
         return Curvature(2 * ratio, known=False, raised=self.raised + 1) if self.value < ratio < math.inf else self
 
     def __str__(self) -> str:

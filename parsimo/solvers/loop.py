@@ -203,6 +203,7 @@ def run(
                 if evaluate:
                     looked_at.f.forget()
                 watch.looked(evaluate)
+                del report  # and with it the state that is left
                 try:
                     state = solver.step(counted, state)
                 except FloatingPointError:

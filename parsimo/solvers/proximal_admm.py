@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from parsimo._array import Array, inner, norm
+from parsimo._array import Array, distance, inner, norm
 from parsimo.core.problem import Problem
 from parsimo.core.validation import check_number
 from parsimo.solvers.balancing import Balancing
@@ -86,13 +86,15 @@ class ProximalADMM:
         `Exact()`, `Linearized()`, `Inexact()` or `ConjugateGradient()`. By default exact where f has a prox, linearized
         otherwise; the result says which.
     proximal_x, proximal_z : float
-        tau_x and tau_z, nonnegative. With tau_z > 0 the support of a zero-norm problem changes finitely often.
+        tau_x and tau_z, nonnegative. With tau_z > 0 the bare steps change the support of a zero-norm problem finitely
+        often.
     relaxation : float
         r, in (0, 2); other than 1 for exact steps without proximal_x alone.
     balancing : Balancing, optional
         Let sigma follow the residuals, within the admissible range and finitely often.
     acceleration : LatePhase, optional
-        Leap to points of Newton's and Anderson's methods where the merit falls as (6.6) demands.
+        Leap to points of Newton's and Anderson's methods where the merit falls as (6.6) demands; none below the
+        admissible range. None leaves the bare steps.
 
     Notes
     -----
@@ -106,7 +108,7 @@ class ProximalADMM:
     proximal_z: float = 0.0
     relaxation: float = 1.0
     balancing: Balancing | None = None
-    acceleration: LatePhase | None = None
+    acceleration: LatePhase | None = field(default_factory=LatePhase)
 
     def __post_init__(self) -> None:
         if self.sigma is not None:
@@ -161,18 +163,19 @@ class ProximalADMM:
         x, y, r = state.x, state.y, self.relaxation
 
         s = sigma + self.proximal_z
-        z, u = problem.prox((sigma * x + y + self.proximal_z * state.z) / s, 1 / s, state.u)
+        z, u = problem.prox(_mean(sigma, x, y, self.proximal_z, state.z), 1 / s, state.u)
         if self.acceleration is not None and sigma > self.constants(state).smallest_sigma:
             on_s, bonus = self._is_splitting(state.x_step), self._remembered(state)
             leap, late, required = self.acceleration.leap(problem, state, z, u, r, on_s, bonus)
             if leap is not None:
-                return self._landed(f, replace(state, late=late), leap, required, norm(z - state.z))
+                return self._landed(f, replace(state, late=late), leap, required, distance(z, state.z))
             state = replace(state, late=late)
         v = z if r == 1 else r * z + (1 - r) * x
         x_new, grad = state.x_step(f, x, state.grad, v, y, sigma, self.proximal_x, state.curvature.value)
-        y = y + sigma * (x_new - v)
+        y = _ascended(y, sigma, x_new, v)
 
-        new = replace(state, x=x_new, z=z, y=y, u=u, grad=grad, dx=norm(x_new - x), dz=norm(z - state.z), required=None)
+        dx, dz = distance(x_new, x), distance(z, state.z)
+        new = replace(state, x=x_new, z=z, y=y, u=u, grad=grad, dx=dx, dz=dz, required=None)
         new = self._with_curvature(f, new, state.curvature.seen(x, x_new, state.grad, grad))
         return new if self.balancing is None else self._balanced(f, new)
 
@@ -206,7 +209,7 @@ class ProximalADMM:
 
     def measures(self, state: State) -> dict[str, float]:
         """Primal residual |x - z|, dual residual sigma |dx|, sigma, and the decrease the theory guarantees."""
-        primal, dual = norm(state.x - state.z), state.sigma * state.dx
+        primal, dual = distance(state.x, state.z), state.sigma * state.dx
         return {
             "residual": max(state.sigma * primal, dual),
             "primal": primal,
@@ -263,9 +266,9 @@ class ProximalADMM:
         last = state.balanced[-1] if state.balanced else 0
         if len(state.balanced) >= balancing.changes or state.steps - last < balancing.every:
             return state
-        primal = norm(state.x - state.z) / max(norm(state.x), norm(state.z), 1e-300)
+        primal = distance(state.x, state.z) / max(norm(state.x), norm(state.z), 1e-300)
         dual = state.sigma * state.dx / max(norm(state.y), 1e-300)
-        free = balancing.beyond and state.every_sigma and state.late is None
+        free = balancing.beyond and state.every_sigma
         floor = 0.0 if free else _SAFETY * self.constants(state).smallest_sigma
         sigma = balancing.of(state.sigma, primal, dual, floor)
         if sigma == state.sigma:
@@ -287,3 +290,21 @@ class ProximalADMM:
         sigma = self._sigma(state)
         late = None if state.late is None else state.late.cleared()
         return replace(state, sigma=max(sigma, state.sigma) if self.balancing else sigma, late=late)
+
+
+def _mean(sigma: float, x: Array, y: Array, tau_z: float, z: Array) -> Array:
+    """(sigma x + y + tau_z z) / (sigma + tau_z), with one new array where tau_z is 0."""
+    mean = sigma * x
+    mean += y
+    if tau_z > 0:
+        mean += tau_z * z
+    mean /= sigma + tau_z
+    return mean
+
+
+def _ascended(y: Array, sigma: float, x: Array, v: Array) -> Array:
+    """y + sigma (x - v), with one new array."""
+    ascended = x - v
+    ascended *= sigma
+    ascended += y
+    return ascended

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from parsimo._array import Array
+from parsimo._array import Array, squared_distance
 from parsimo.core.problem import Problem, natural_residual
 from parsimo.core.validation import check_number
 from parsimo.solvers.acceleration import Acceleration, Extrapolation, Inertial, Nesterov, Plain, weak_convexity
@@ -18,7 +18,6 @@ from parsimo.solvers.linesearch import (
     StepRule,
     Trial,
     curvature_along_gradient,
-    squared_distance,
 )
 from parsimo.solvers.lipschitz import Curvature, curvature_at
 from parsimo.solvers.working_sets import OnWorkingSets, WorkingSets, can_be_restricted

@@ -74,7 +74,12 @@ class Linearized:
         self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
     ) -> tuple[Array, Array]:
         """One gradient of f, at the new point."""
-        x_new = (sigma * z - y + tau * x - grad) / (sigma + tau)
+        x_new = sigma * z
+        x_new -= y
+        if tau > 0:
+            x_new += tau * x
+        x_new -= grad
+        x_new /= sigma + tau
         return x_new, f.grad(x_new)
 
 

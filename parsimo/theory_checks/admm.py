@@ -93,10 +93,10 @@ def check_sigma_sharp(rng: Seed = 0, trials: int = 40, make: Any = ProximalADMM,
     for _ in range(trials):
         L = float(10 ** rng.uniform(-2, 2))
         problem = Composite(Quadratic(np.array([[-L]]), np.zeros(1)), Box(-1.0, 1.0))
-        solver = make(x_step=Exact())
+        solver = make(x_step=Exact(), acceleration=None)
         smallest = solver.constants(solver.init(problem, np.ones(1))).smallest_sigma
         for side in (1 + gap, 1 - gap):
-            solver = make(x_step=Exact(), sigma=side * smallest)
+            solver = make(x_step=Exact(), acceleration=None, sigma=side * smallest)
             first = solver.step(problem, solver.init(problem, np.array([1 - 1e-4])))
             then = solver.step(problem, solver.step(problem, first))
             ratio = abs(float(then.x[0]) - 1) / abs(float(first.x[0]) - 1)
@@ -132,10 +132,14 @@ def _runs(
         problem: Any = Composite(f, g)
         if x0.size > 2 and rng.integers(4) == 0:
             problem = ClusteringProblem(f, 0.4, 2, "squared" if rng.integers(2) else "absolute")
-        solver = make(x_step=x_step, proximal_x=tau_x, proximal_z=float(tau_z))
+        solver = make(acceleration=None, x_step=x_step, proximal_x=tau_x, proximal_z=float(tau_z))
         smallest = solver.constants(solver.init(problem, x0)).smallest_sigma
         sigma = factor * smallest * float(rng.choice([1 + 1e-9, 1.05, 3.0]))
-        yield problem, make(sigma=sigma, x_step=x_step, proximal_x=tau_x, proximal_z=float(tau_z)), x0
+        yield (
+            problem,
+            make(acceleration=None, sigma=sigma, x_step=x_step, proximal_x=tau_x, proximal_z=float(tau_z)),
+            x0,
+        )
 
 
 def _checks() -> Iterator[Check]:

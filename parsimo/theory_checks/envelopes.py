@@ -181,7 +181,7 @@ def _runs(
             f, x0 = Quadratic.random(rng, n, lowest=float(rng.choice([-2, -0.5, 0]))), rng.uniform(-1, 1, n)
         smallest = max(f.lipschitz, 2 * f.weak_convexity)
         sigma = factor * smallest * float(rng.choice([1 + 1e-6, 1.05, 1.5, 4.0]))
-        yield Composite(f, g), make(sigma=sigma, x_step=Exact()), x0
+        yield Composite(f, g), make(acceleration=None, sigma=sigma, x_step=Exact()), x0
 
 
 CHECKS = (

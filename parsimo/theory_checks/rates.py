@@ -70,7 +70,7 @@ def check_worst_case(
                 g = L1(weight)
                 minimizer = weighted_l1_minimum(f, np.full(n, weight))
                 lowest = f.value(minimizer) + g.value(minimizer)
-        problem, solver = Composite(f, g), make(sigma=sigma, x_step=Exact())
+        problem, solver = Composite(f, g), make(acceleration=None, sigma=sigma, x_step=Exact())
         state = solver.init(problem, x0)
         gap, least = solver.merit(problem, state) - lowest, math.inf
         for k in range(1, steps + 1):
@@ -155,7 +155,7 @@ def check_admm_rate(
             sigma, x0 = 30 * L, np.zeros(1)
             weight = (1 - 1e-6) * (L * c) ** 2 / (2 * sigma)
             problem = Composite(Quadratic(np.array([[L]]), np.array([L * c])), ZeroNorm(weight))
-        solver = make(sigma=sigma, x_step=Exact())
+        solver = make(acceleration=None, sigma=sigma, x_step=Exact())
         state = solver.init(problem, x0)
         for k in range(30):
             old, state = state, solver.step(problem, state)

@@ -61,7 +61,10 @@ def check_relaxed_decrease(
         r, tau_z = float(rng.choice(_RELAXATIONS)), float(rng.choice([0.0, 0.7]))
         constants = SharpConstants(f.lipschitz, f.weak_convexity, r)
         sigma = factor * constants.smallest_sigma * float(rng.choice([1 + 1e-6, 1.05, 1.5, 4.0]))
-        problem, solver = Composite(f, g), make(sigma=sigma, x_step=Exact(), relaxation=r, proximal_z=tau_z)
+        problem, solver = (
+            Composite(f, g),
+            make(acceleration=None, sigma=sigma, x_step=Exact(), relaxation=r, proximal_z=tau_z),
+        )
         least, C = decrease(constants, sigma), envelope(constants, sigma)
         now = solver.init(problem, x0)
         then = solver.step(problem, now)
@@ -151,7 +154,7 @@ def check_balancing(rng: Seed = 0, trials: int = 30, make: Any = ProximalADMM, m
         x_step: Any = (Exact(), Linearized(), Inexact())[trial % 3]
         smallest = make(x_step=x_step).constants(make(x_step=x_step).init(problem, x0)).smallest_sigma
         rule = Balancing(ratio=1.1, factor=float(rng.choice([1.5, 3.0])), changes=most, every=2)
-        solver = make(sigma=smallest * float(rng.choice([1.5, 30.0])), x_step=x_step, balancing=rule)
+        solver = make(acceleration=None, sigma=smallest * float(rng.choice([1.5, 30.0])), x_step=x_step, balancing=rule)
         state = solver.init(problem, x0)
         before, changes = solver.merit(problem, state), 0
         for k in range(25):
@@ -196,7 +199,7 @@ def check_every_sigma(
             f, x0 = Quadratic.random(rng, n, lowest=0.01), rng.uniform(-2, 2, n)
             minimizer, sigma = weighted_l1_minimum(f, np.full(n, 0.3)), f.lipschitz * float(10 ** rng.uniform(-2, 1))
         r = float(rng.choice(_RELAXATIONS))
-        problem, solver = Composite(f, g), make(sigma=sigma, x_step=Exact(), relaxation=r)
+        problem, solver = Composite(f, g), make(acceleration=None, sigma=sigma, x_step=Exact(), relaxation=r)
         fixed = minimizer + f.grad(minimizer) / sigma
         state, last = solver.init(problem, x0), np.inf
         for k in range(20):
@@ -229,7 +232,10 @@ def check_consensus(rng: Seed = 0, trials: int = 30, make: Any = ConsensusADMM) 
         f = Blocks([Quadratic.random(rng, n) for _ in range(N)])
         problem = Composite(f, PENALTY_KINDS[int(rng.integers(len(PENALTY_KINDS)))])
         x_step: Any = (Exact(), Linearized())[int(rng.integers(2))]
-        plain, x0 = ProximalADMM(x_step=x_step, proximal_z=float(rng.choice([0.0, 0.5]))), rng.uniform(-1, 1, n)
+        plain, x0 = (
+            ProximalADMM(acceleration=None, x_step=x_step, proximal_z=float(rng.choice([0.0, 0.5]))),
+            rng.uniform(-1, 1, n),
+        )
         solver = make(plain)
         state, twin = solver.init(problem, x0), plain.init(Composite(f.parts[0], problem.g), x0)
         before = solver.merit(problem, state)

@@ -91,7 +91,7 @@ def check_admm_support_changes(
             x0 = rng.choice([-1, 1], size=b.size) * size * (1 - 1e-12)
             A, b = np.eye(b.size) * np.sqrt(L), x0 * np.sqrt(L)
         problem = Composite(Quadratic.least_squares(A, b), ZeroNorm(weight))
-        solver = make(sigma=sigma, x_step=x_step, proximal_z=tau_z)
+        solver = make(acceleration=None, sigma=sigma, x_step=x_step, proximal_z=tau_z)
         lowest = zero_norm_minimum(A, b, weight)[0] - float(b @ b) / 2
         state, changes = solver.init(problem, x0), 0
         gap = solver.merit(problem, state) - lowest

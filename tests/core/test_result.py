@@ -23,7 +23,7 @@ def problem() -> ps.ZeroNormProblem:
 
 @pytest.fixture
 def history(problem: ps.ZeroNormProblem) -> ps.History:
-    return ps.solve(problem, ProximalADMM(), stop=stopping.max_iterations(6), every=2).history
+    return ps.solve(problem, ProximalADMM(acceleration=None), stop=stopping.max_iterations(6), every=2).history
 
 
 def test_columns_come_in_a_fixed_order(history: ps.History):
@@ -100,7 +100,7 @@ def test_a_missing_library_is_told_with_its_extra(history: ps.History, monkeypat
 
 def test_a_result_prints_what_is_known(problem: ps.ZeroNormProblem):
     surrogate = problem.to_mpec(ps.phi.mcp()).penalize(rho="exact").eliminate()
-    result = ps.solve(surrogate, ProximalADMM())
+    result = ps.solve(surrogate, ProximalADMM(acceleration=None))
     lines = str(result).splitlines()
     assert lines[0] == ("CONVERGED: the certificate at the returned point and the last step are within the tolerance")
     assert re.fullmatch(
@@ -108,7 +108,7 @@ def test_a_result_prints_what_is_known(problem: ps.ZeroNormProblem):
     )
     nonzeros = int(np.count_nonzero(result.x))
     assert lines[2] == f"objective {result.objective:.10g}, |x|_0 = {nonzeros}, surrogate gap = 0"
-    assert lines[3] == repr(ProximalADMM())
+    assert lines[3] == repr(ProximalADMM(acceleration=None))
     assert re.fullmatch(r"exact: rho = .+ > .+, Theorem 3\.3 \(curvature\): .+", lines[4])
     assert re.fullmatch(r"x-step Exact\(\), sigma = .+ \(admissible: sigma > .+ by \w+ 6\.\d+\)", lines[5])
     assert re.fullmatch(r"L = .+, known; m = 0", lines[6])

@@ -175,7 +175,7 @@ def test_exact_step_without_proximal_terms_is_douglas_rachford():
     data = Data("tall least squares")
     b, weight, n = 4.0, 0.3, data.A.shape[1]
     prob = ps.Composite(data.f, ps.ZeroNorm(weight))
-    solver = ProximalADMM(sigma=b)
+    solver = ProximalADMM(sigma=b, acceleration=None)
     state = solver.init(prob, np.ones(n))
     x, s = state.x, state.x - state.y / b
     factor = np.eye(n) + data.A.T @ data.A / b
@@ -218,7 +218,7 @@ def test_inexact_steps_approach_the_exact_one(x_step: Any):
     prob = ps.Composite(indefinite(0), ps.Box(-1.0, 1.0))
     states = []
     for step in (Exact(), x_step):
-        solver = ProximalADMM(sigma=20.0, x_step=step)
+        solver = ProximalADMM(sigma=20.0, x_step=step, acceleration=None)
         state = solver.init(prob, np.zeros(6))
         for _ in range(15):
             state = solver.step(prob, state)

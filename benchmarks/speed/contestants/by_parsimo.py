@@ -11,7 +11,7 @@ import parsimo as ps
 from benchmarks.speed.cases import Case
 from benchmarks.speed.contestants import Contestant
 from parsimo.selection import regularization_path
-from parsimo.solvers import Balancing, LatePhase
+from parsimo.solvers import Balancing
 
 _MAX_ITERATIONS = 1_000_000
 
@@ -30,8 +30,8 @@ def proximal_admm(case: Case) -> Contestant:
     """Relaxed and balanced where all is convex and the x-step exact, elsewhere with leaps; looked at every 5 steps."""
     if case.penalty == "l1" and case.loss == "squares":
         balancing = Balancing(factor=4.0, every=3, beyond=True)
-        return _single(case, lambda: ps.ProximalADMM(relaxation=1.6, balancing=balancing), every=5)
-    return _single(case, lambda: ps.ProximalADMM(acceleration=LatePhase()), every=5)
+        return _single(case, lambda: ps.ProximalADMM(relaxation=1.6, balancing=balancing, acceleration=None), every=5)
+    return _single(case, lambda: ps.ProximalADMM(), every=5)
 
 
 def path(case: Case) -> Contestant:
