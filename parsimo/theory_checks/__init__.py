@@ -13,6 +13,7 @@ from parsimo.theory_checks.clustering import (
     check_rounding,
     check_zero_norm_codebook,
 )
+from parsimo.theory_checks.coordinates import check_coordinate_descent, check_coordinate_passes
 from parsimo.theory_checks.curvature import check_curvature_theorem, check_curvature_tightness
 from parsimo.theory_checks.descents import (
     check_alternating_certificate,
@@ -67,6 +68,7 @@ from parsimo.theory_checks.step_rules import (
     check_average_descent,
     check_extrapolated_descent,
     check_inertial_descent,
+    check_working_sets,
 )
 from parsimo.theory_checks.storage import check_huffman, check_storage
 from parsimo.theory_checks.structures import (
@@ -98,6 +100,8 @@ __all__ = [
     "check_phi",
     "check_reformulation",
     # exactness
+    "check_coordinate_descent",
+    "check_coordinate_passes",
     "check_curvature_theorem",
     "check_curvature_tightness",
     "check_lipschitz_theorem",
@@ -162,6 +166,7 @@ __all__ = [
     "check_subset_path",
     "check_support_changes",
     "check_support_moves",
+    "check_working_sets",
     "check_worst_case",
     # the ladder
     "check_ladder",

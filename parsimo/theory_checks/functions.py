@@ -16,6 +16,7 @@ from parsimo.theory_checks.subjects import member_text
 
 __all__ = [
     "PENALTY_KINDS",
+    "PartedQuadratic",
     "Quadratic",
     "array_text",
     "problem_text",
@@ -86,7 +87,15 @@ class Quadratic:
         return np.linalg.solve(self.Q + np.eye(v.size) / step_size, v / step_size + self.c)
 
     def __repr__(self) -> str:
-        return f"Quadratic({array_text(self.Q)}, {array_text(self.c)})"
+        return f"{type(self).__name__}({array_text(self.Q)}, {array_text(self.c)})"
+
+
+class PartedQuadratic(Quadratic):
+    """A quadratic that can be stated on few coordinates."""
+
+    def restricted(self, index: np.ndarray) -> Quadratic:
+        """f of these coordinates, the others 0."""
+        return Quadratic(self.Q[np.ix_(index, index)], self.c[index])
 
 
 def weighted_l1_minimum(f: Quadratic, weights: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ calls it: `g`, `f`, `phi`, `solver`, `problem`; assign it last, since `phi` is a
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
 from parsimo import penalties, problems
 from parsimo.core.functions import Zero
@@ -29,6 +30,7 @@ from parsimo.solvers import (
     ConjugateGradient,
     ConsensusADMM,
     Constant,
+    CoordinateDescent,
     Exact,
     Inertial,
     Inexact,
@@ -37,6 +39,7 @@ from parsimo.solvers import (
     Nesterov,
     ProximalADMM,
     ProximalGradient,
+    WorkingSets,
     certify,
     solve,
     subset_path,
@@ -44,12 +47,13 @@ from parsimo.solvers import (
 from parsimo.solvers.stopping import max_iterations
 from parsimo.theory_checks.both_constants import Huber, joint_minima
 from parsimo.theory_checks.clustering import Drawn
+from parsimo.theory_checks.coordinates import one_pass
 from parsimo.theory_checks.curvature import Curved, curvature_gap
 from parsimo.theory_checks.envelopes import lagrangian
 from parsimo.theory_checks.exactness import LOGISTIC_SURROGATE, OnGrid, exponential
 from parsimo.theory_checks.family import least_sum
 from parsimo.theory_checks.formats import HAM, SHAM, huffman_code
-from parsimo.theory_checks.functions import Quadratic
+from parsimo.theory_checks.functions import PartedQuadratic, Quadratic
 from parsimo.theory_checks.gradient import SMOOTH
 from parsimo.theory_checks.lower_bounds import sparse_problem
 from parsimo.theory_checks.majorization import majorized_fall, mpec_weights
@@ -66,6 +70,7 @@ from parsimo.theory_checks.weights import WEIGHTED, Unweighted
 
 __all__ = [
     "np",
+    "sp",
     *penalties.__all__,
     *problems.__all__,
     "Composite",
@@ -82,6 +87,7 @@ __all__ = [
     "BarzilaiBorwein",
     "ConjugateGradient",
     "ConsensusADMM",
+    "CoordinateDescent",
     "Constant",
     "Exact",
     "Inertial",
@@ -91,6 +97,7 @@ __all__ = [
     "Nesterov",
     "ProximalADMM",
     "ProximalGradient",
+    "WorkingSets",
     "certify",
     "Family",
     "gentler",
@@ -108,6 +115,7 @@ __all__ = [
     "SHAM",
     "Bent",
     "Huber",
+    "PartedQuadratic",
     "Quadratic",
     "exponential",
     # instances, by trial and seed
@@ -133,5 +141,6 @@ __all__ = [
     "least_sum",
     "majorized_fall",
     "mpec_weights",
+    "one_pass",
     "sandwich_gaps",
 ]

@@ -6,6 +6,7 @@ from parsimo.theory_checks import (
     admm,
     both_constants,
     clustering,
+    coordinates,
     curvature,
     descents,
     envelopes,
@@ -69,6 +70,7 @@ _MODULES = (
     ladder,
     weights,
     subsets,
+    coordinates,
 )
 
 

@@ -15,6 +15,7 @@ from parsimo.theory_checks import (
     check_average_descent,
     check_extrapolated_descent,
     check_inertial_descent,
+    check_working_sets,
     paste,
 )
 from parsimo.theory_checks.step_rules import CHECKS, average_decrease, inertial_decrease
@@ -141,3 +142,42 @@ def test_worst_cases_can_be_pasted():
     for check in CHECKS:
         for seed in range(3):
             eval(check.run(seed, trials=4).worst_case, vars(paste))
+
+
+# ---- working sets
+
+
+@dataclass(frozen=True)
+class Untested(ProximalGradient):
+    """Steps to 1.01 times the point that passed the test."""
+
+    def step(self, problem: Any, state: Any) -> Any:
+        new = super().step(problem, state)
+        return new._replace(x=1.01 * new.x)
+
+
+@dataclass(frozen=True)
+class Flattering(ProximalGradient):
+    """Measures nine tenths of the residual."""
+
+    def measures(self, state: Any) -> dict[str, float]:
+        measures = super().measures(state)
+        return measures | {"residual": 0.9 * measures["residual"]}
+
+
+@dataclass(frozen=True)
+class Lavish(ProximalGradient):
+    """The merit is the objective, whose average it should be."""
+
+    def merit(self, problem: Any, state: Any) -> float:
+        return problem.value(state.x, state.u)
+
+
+@pytest.mark.parametrize("broken", [Untested, Flattering, Lavish])
+def test_broken_working_sets_are_seen(broken: Any):
+    assert fails(check_working_sets(make=broken))
+
+
+def test_constants_of_working_sets_cannot_be_raised():
+    assert fails(check_working_sets(decrease=times(1.01, average_decrease)))
+    assert fails(check_working_sets(decrease=lambda delta, memory, gamma: delta / (2 * gamma)))

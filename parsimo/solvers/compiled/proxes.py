@@ -14,7 +14,7 @@ from numba import njit
 
 from parsimo.solvers.compiled.twins import KINDS
 
-__all__ = ["is_zero_at_zero", "move", "profile"]
+__all__ = ["best", "is_zero_at_zero", "profile"]
 
 _ABSOLUTE, _BOXED, _POWER, _LOG, _CAPPED, _MINIMAX, _CLIPPED, _EXPONENTIAL = range(len(KINDS))
 _TIE = 4 * float(np.finfo(float).eps)
@@ -49,14 +49,14 @@ def _prox(kind: int, weight: float, a: float, b: float, ridge: float, v: float, 
 
 
 @njit(cache=True, inline="always")
-def move(kinds: Any, rows: Any, j: int, x: float, slope: float, curvature: float) -> float:
-    """prox(x - slope / curvature) - x of coordinate j, with the step 1 / curvature."""
+def best(kinds: Any, rows: Any, j: int, x: float, slope: float, curvature: float) -> float:
+    """prox(x - slope / curvature) of coordinate j at x, with the step 1 / curvature."""
     # numbers, not the row: a view of it for each coordinate takes ten times as long as all the rest
     kind, weight, a, b, ridge = kinds[j], rows[j, 0], rows[j, 1], rows[j, 2], rows[j, 3]
     if x == 0 and _rests(kind, weight, a, b, slope, curvature):
         return 0.0
     step = 1 / curvature
-    return _prox(kind, weight, a, b, ridge, x - slope * step, step) - x
+    return _prox(kind, weight, a, b, ridge, x - slope * step, step)
 
 
 @njit(cache=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from parsimo.solvers.compiled.proxes import is_zero_at_zero, move, profile
+from parsimo.solvers.compiled.proxes import best, is_zero_at_zero, profile
 
 __all__ = [
     "block",
@@ -34,9 +34,10 @@ def _gram_pass(x: Any, slopes: Any, gram: Any, curvatures: Any, kinds: Any, rows
     largest = 0.0
     for j in range(x.size):
         L = curvatures[j]
-        delta = move(kinds, rows, j, x[j], slopes[j], L)
+        new = best(kinds, rows, j, x[j], slopes[j], L)
+        delta = new - x[j]
         if delta != 0:
-            x[j] += delta
+            x[j] = new
             row = gram[j]
             for i in range(x.size):
                 slopes[i] += delta * row[i]
@@ -66,9 +67,10 @@ def _dense_pass(
         column, L, slope = columns[j], curvatures[j], 0.0
         for i in range(column.size):
             slope += column[i] * image[i]
-        delta = move(kinds, rows, j, x[j], start[j] + slope, L)
+        new = best(kinds, rows, j, x[j], start[j] + slope, L)
+        delta = new - x[j]
         if delta != 0:
-            x[j] += delta
+            x[j] = new
             for i in range(column.size):
                 image[i] += delta * column[i] * weights[i]
             largest = max(largest, L * abs(delta))
@@ -115,9 +117,10 @@ def _sparse_pass(
         L, slope = curvatures[j], start[j]
         for k in range(ends[j], ends[j + 1]):
             slope += data[k] * image[indices[k]]
-        delta = move(kinds, rows, j, x[j], slope, L)
+        new = best(kinds, rows, j, x[j], slope, L)
+        delta = new - x[j]
         if delta != 0:
-            x[j] += delta
+            x[j] = new
             for k in range(ends[j], ends[j + 1]):
                 image[indices[k]] += delta * data[k] * weights[indices[k]]
             largest = max(largest, L * abs(delta))
@@ -174,7 +177,7 @@ def prox_moves(x: Any, slopes: Any, curvatures: Any, kinds: Any, rows: Any) -> A
     """prox_{g_j / L_j}(x_j - s_j / L_j) - x_j for each coordinate by itself."""
     moves = np.empty_like(x)
     for j in range(x.size):
-        moves[j] = move(kinds, rows, j, x[j], slopes[j], curvatures[j])
+        moves[j] = best(kinds, rows, j, x[j], slopes[j], curvatures[j]) - x[j]
     return moves
 
 

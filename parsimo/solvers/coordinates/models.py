@@ -60,9 +60,10 @@ class Model(ABC):
     def _pass(self, terms: Plain, y: np.ndarray, kept: np.ndarray) -> float:
         largest = 0.0
         for j, L in enumerate(self.curvatures):
-            delta = terms.move(j, y[j], self._slope(kept, j), L)
+            best = terms.best(j, y[j], self._slope(kept, j), L)
+            delta = best - y[j]
             if delta != 0:
-                y[j] += delta
+                y[j] = best
                 self._shift(kept, j, delta)
                 largest = max(largest, L * abs(delta))
         return largest

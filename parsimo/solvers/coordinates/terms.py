@@ -81,14 +81,14 @@ class Plain:
         steps[self.places] = 1 / curvatures
         return self.penalty.prox(self._put(x - slopes / curvatures), steps)[self.places] - x
 
-    def move(self, j: int, x: float, slope: float, curvature: float) -> float:
-        """That of one coordinate."""
+    def best(self, j: int, x: float, slope: float, curvature: float) -> float:
+        """prox_{g_j / L_j}(x_j - s_j / L_j) of one coordinate."""
         v, step_size = x - slope / curvature, 1 / curvature
         if isinstance(self.penalty, EvenPenalty):
-            return float(_restricted(self.penalty, np.array([j])).prox(np.array([v]), step_size)[0] - x)
+            return float(_restricted(self.penalty, np.array([j])).prox(np.array([v]), step_size)[0])
         argument = self.argument.copy()
         argument[self.places[j]] = v
-        return float(self.penalty.prox(argument, step_size)[self.places[j]] - x)
+        return float(self.penalty.prox(argument, step_size)[self.places[j]])
 
     def value(self, x: np.ndarray) -> float:
         """The sum of the terms, and of those of the other coordinates that g is given."""
