@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -43,11 +44,11 @@ def progress(title: str, total: int) -> Iterator[Callable[[Any], None]]:
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
     """A table, its first `left` columns to the left and the others to the right."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < left else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     (console if console.is_terminal else Console(width=160)).print(table)
 
 

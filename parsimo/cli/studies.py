@@ -34,7 +34,8 @@ def study_command(
         folder = Path(file.stem) if out is None else out
         missing = len(studies.missing_cells(study, folder, retry))
         total = len({cell.key for cell in study.cells})
-        console.print(f"{study.title}: {total} cells, {total - missing} of them finished before", highlight=False)
+        said = f"{study.title}: {total} cells, {total - missing} of them finished before"
+        console.print(said, markup=False, highlight=False)
         try:
             with studies.backend(backend, jobs), progress("cells", missing) as advance:
                 studies.run_study(study, folder, jobs, retry, observe=lambda cell, status: advance(None))

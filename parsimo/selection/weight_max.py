@@ -57,7 +57,8 @@ def weight_max(f: Any, penalty: Any, *, flat_point: FlatPoint | None = None) -> 
     TypeError
         If f states neither curvature, or there is no weight to change.
     ValueError
-        If the gradient or the curvature is not finite, or no weight meets the condition.
+        If the gradient or the curvature is not finite, no weight meets the condition, or the penalty holds no
+        coordinate at 0.
 
     Notes
     -----
@@ -93,6 +94,11 @@ class Null:
         """Minimizes f over the free coordinates."""
         zeros, g = _zeros(f), family(1.0)
         held = _held(g, zeros)
+        if not bool(array_namespace(zeros).any(held)):
+            raise ValueError(
+                f"weight_max: {g!r} holds no coordinate at 0, so that there is no largest weight that matters; "
+                "pass weights instead"
+            )
         with np.errstate(over="ignore", invalid="ignore"):
             x = _over_the_free(f, g, zeros, held)
             null = cls(f, family, x, held, f.grad(x))

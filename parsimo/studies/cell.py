@@ -17,8 +17,11 @@ import parsimo as ps
 from parsimo.core.files import replace_when_written
 from parsimo.solvers.stopping import Report
 
-__all__ = ["TIMINGS", "Cell", "Outcome", "load_cell", "run_cell", "solve_cell"]
+__all__ = ["FIGURES", "TIMINGS", "Cell", "Outcome", "load_cell", "run_cell", "solve_cell"]
 
+_TEXTS = ("status", "message")
+FIGURES = ("certificate", "objective", "start_objective", "start_certificate", "iterations", "seconds", "wall_seconds")
+"""What the row of a cell that ended without an error has at least."""
 TIMINGS = ("seconds", "wall_seconds")
 """What differs from run to run; every other figure is the same in each."""
 
@@ -39,8 +42,7 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """The hash of the configuration and the version of parsimo: the name of the cell on disk."""
-        text = json.dumps({"parsimo": ps.__version__, **self.configuration}, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
+        return _key(ps.__version__, self.configuration)
 
     def path(self, folder: Path) -> Path:
         """The file of the finished cell."""
@@ -67,9 +69,9 @@ def run_cell(cell: Cell, folder: Path) -> str:
     text = json.dumps(
         {
             "parsimo": ps.__version__,
-            "configuration": cell.configuration,
-            "row": {name: _plain(value) for name, value in outcome.row.items()},
-            "history": {name: [_plain(value) for value in column] for name, column in outcome.history.items()},
+            "configuration": _plain(cell.configuration),
+            "row": _plain(outcome.row),
+            "history": _plain(outcome.history),
         },
         allow_nan=False,
     )
@@ -84,17 +86,22 @@ def load_cell(path: Path) -> Outcome:
     Raises
     ------
     ValueError
-        If the file is damaged; says to delete it.
+        If the file is damaged, or is that of another cell; says to delete it.
     """
+    remedy = "delete it and run the study again"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        row, history = content["row"], content["history"]
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path} is no finished cell ({error!r}); delete it and run the study again") from error
-    return Outcome(
-        {name: value if name in ("status", "message") else float(value) for name, value in row.items()},
-        {name: [float(value) for value in column] for name, column in history.items()},
-    )
+        key = _key(content["parsimo"], content["configuration"])
+        status, row = content["row"]["status"], content["row"]
+        numbers = {name: float(value) for name, value in row.items() if name not in _TEXTS}
+        history = {name: [float(value) for value in column] for name, column in content["history"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no finished cell ({error!r}); {remedy}") from error
+    if key != path.stem:
+        raise ValueError(f"{path} holds the cell {key}, with another configuration than its name says; {remedy}")
+    if status != "ERROR" and not set(FIGURES) <= set(row):
+        raise ValueError(f"{path} lacks {', '.join(sorted(set(FIGURES) - set(row)))}; {remedy}")
+    return Outcome({name: str(row[name]) for name in _TEXTS if name in row} | numbers, history)
 
 
 def solve_cell(cell: Cell) -> Outcome:
@@ -169,8 +176,19 @@ def _against_truth(x: np.ndarray, truth: np.ndarray | None) -> dict[str, float]:
     return {"f1": f1, "distance": float(np.linalg.norm(x - truth) / np.linalg.norm(truth))}
 
 
+def _key(version: str, configuration: Mapping[str, Any]) -> str:
+    text = json.dumps({"parsimo": version, **_plain(configuration)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
 def _plain(value: Any) -> Any:
     """For JSON, which has no NaN and no infinity: those become the texts that float() reads."""
-    if isinstance(value, str | int):
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if value is None or isinstance(value, str | int):
         return value
-    return float(value) if math.isfinite(value) else str(float(value))
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return str(value)  # dates of TOML

@@ -15,7 +15,16 @@ import parsimo as ps
 from parsimo.problems import instances
 from parsimo.studies.cell import Cell
 from parsimo.studies.keys import Keys
-from parsimo.studies.names import MEMBERS, PENALTIES, SOLVERS, check_parameters, choices, construct, one_of
+from parsimo.studies.names import (
+    MEMBERS,
+    PENALTIES,
+    SOLVERS,
+    check_numbers,
+    check_parameters,
+    choices,
+    construct,
+    one_of,
+)
 
 __all__ = ["Study", "read_study"]
 
@@ -24,7 +33,7 @@ STOP = {"certificate": 1e-8, "relative": 0.0, "iterations": 1000, "seconds": Non
 """What ends a run, and by which number by default."""
 _LIFTED = {"groups": "groups", "singular values": "low_rank"}
 """What a penalty may be on, and the instance that has these."""
-_WEIGHT = re.compile(r"max(/\d+(\.\d*)?)?")
+_WEIGHT = re.compile(r"max(/(?=.*[1-9])\d+(\.\d*)?)?")  # not by 0
 
 
 @dataclass(frozen=True)
@@ -61,9 +70,11 @@ def read_study(file: str | Path) -> Study:
     path = Path(file)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; docs/studies.md shows how to write one")
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         return _study(tomllib.loads(text), text, path)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error}; save it so") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
     except ValueError as error:
@@ -76,7 +87,7 @@ def _study(content: Mapping[str, Any], text: str, path: Path) -> Study:
     tolerance = top.number("tolerance", 1e-6)
     threads = top.whole("threads", 1)
     seeds = _seeds(content.get("seeds", 1))
-    sizes = top.tables("sizes") or [{}]
+    sizes = _sizes(top, "sizes") or [{}]
     stop = _stop(top.take("stop", dict, {}), STOP, "stop")
     problems = [
         _problem(each, f"problems[{i}]", sizes, path.parent) for i, each in enumerate(top.tables("problems", True))
@@ -119,11 +130,12 @@ def _problem(entry: Mapping[str, Any], where: str, sizes: list[dict[str, Any]], 
     if drawn == ("data" in entry):
         raise ValueError(f"{where} must have either instance or data; give one of them")
     if drawn:
-        own = table.tables("sizes") or sizes
+        own = _sizes(table, f"{where}.sizes") or sizes
         kind, parameters = table.take("instance", str), table.take("parameters", dict, {})
         make = one_of(instances.REGISTRY, kind, f"{where}.instance")
         for size in own:
-            check_parameters(make, [*parameters, *size], f"{where}.parameters", given=("seed",))
+            check_parameters(make, parameters | size, f"{where}.parameters", given=("seed",))
+            check_numbers(make, parameters | size, f"{where}.parameters")
         source = {"instance": kind, "parameters": parameters}
     else:
         own, kind = [{}], "data"
@@ -198,6 +210,8 @@ def _solver(
     own = _stop(table.take("stop", dict, {}), stop, f"{where}.stop")
     known = [problem["name"] for problem in problems]
     only = table.take("only", list, known)
+    if not only:
+        raise ValueError(f"{where}.only is empty: the solver would run on nothing; name problems, or leave only out")
     for each in only:
         if each not in known:
             raise ValueError(f"{where}.only: there is no problem {each!r}; {choices(each, known)}")
@@ -216,6 +230,13 @@ def _stop(entry: Mapping[str, Any], default: Mapping[str, Any], where: str) -> d
             rules[name] = table.number(name, 0.0)
     table.finish(STOP)
     return rules
+
+
+def _sizes(table: Keys, where: str) -> list[dict[str, Any]]:
+    sizes = table.tables("sizes")
+    if twice := [size for i, size in enumerate(sizes) if size in sizes[:i]]:
+        raise ValueError(f"{where}: {twice[0]!r} is given twice; leave one out")
+    return sizes
 
 
 def _seeds(value: Any) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -34,10 +35,12 @@ class Keys:
         return value
 
     def number(self, key: str, default: float, least: float | None = 0.0) -> float:
-        """A number, at least `least`."""
+        """A finite number, at least `least`."""
         value = float(self.take(key, (int, float), default))
-        if least is not None and not value >= least:
-            raise ValueError(f"{self._at(key)} = {value!r} must be a number >= {least:g}")
+        if not math.isfinite(value) or (least is not None and not value >= least):
+            raise ValueError(
+                f"{self._at(key)} = {value!r} must be a finite number{'' if least is None else f' >= {least:g}'}"
+            )
         return value
 
     def whole(self, key: str, default: int) -> int:

@@ -15,7 +15,17 @@ import parsimo as ps
 from parsimo import penalties, solvers
 from parsimo.core import Zero
 
-__all__ = ["MEMBERS", "PENALTIES", "SOLVERS", "check_parameters", "choices", "construct", "one_of", "require"]
+__all__ = [
+    "MEMBERS",
+    "PENALTIES",
+    "SOLVERS",
+    "check_numbers",
+    "check_parameters",
+    "choices",
+    "construct",
+    "one_of",
+    "require",
+]
 
 T = TypeVar("T")
 
@@ -99,6 +109,20 @@ def check_parameters(make: Callable[..., Any], names: Iterable[str], where: str,
     missing = [name for name, p in takes.items() if p.default is p.empty and name not in set(names)]
     if missing:
         raise ValueError(f"{where}: {_called(make)} needs {', '.join(missing)}; add it")
+
+
+def check_numbers(make: Callable[..., Any], parameters: Mapping[str, Any], where: str) -> None:
+    """Refuse what is no number, or no count, for a function whose parameters are counts and numbers.
+
+    What else a number must satisfy, the function says itself when it is called.
+    """
+    annotated = inspect.get_annotations(make, eval_str=True)
+    for name, value in parameters.items():
+        kind = annotated.get(name)
+        if kind is int and not (type(value) is int and value >= 0):
+            raise ValueError(f"{where}.{name} = {value!r} must be an integer >= 0")
+        if kind is float and (type(value) not in (int, float) or value != value):
+            raise ValueError(f"{where}.{name} = {value!r} must be a number")
 
 
 def _value(value: Any, where: str) -> Any:

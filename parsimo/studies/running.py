@@ -45,11 +45,15 @@ def run_study(
 
     Raises
     ------
+    ValueError
+        If `jobs` is 0, or something that is no file is where a cell is to be written.
     ChildProcessError
         If a process was killed on the way; what is finished stays.
     ImportError
         If joblib or threadpoolctl is not installed.
     """
+    if jobs == 0:
+        raise ValueError("jobs = 0 would run nothing; pass how many cells are run at a time, or -1 for one a core")
     require("threadpoolctl")  # the cells need it
     joblib, executor = require("joblib"), require("joblib.externals.loky.process_executor")
     folder = Path(out) / CELLS
@@ -71,6 +75,9 @@ def run_study(
 def missing_cells(study: Study, out: str | Path, retry: bool = False) -> list[Cell]:
     """The cells that are not on disk; with `retry`, also those that ended with an error. Equal cells are one."""
     folder = Path(out) / CELLS
+    for cell in study.cells:
+        if (path := cell.path(folder)).exists() and not path.is_file():
+            raise ValueError(f"{path} is where a cell is to be written, but it is no file; move it away")
     once = {cell.key: cell for cell in study.cells}.values()
     return [cell for cell in once if not cell.path(folder).is_file() or (retry and _failed(cell.path(folder)))]
 

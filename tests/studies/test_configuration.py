@@ -70,7 +70,7 @@ def test_every_solver_can_be_named():
     [
         ("seeds = [3, 5]", "seeds = 0", "seeds = 0 must be how many there are, or a list of different integers"),
         ("seeds = [3, 5]", "seeds = [1, 1]", "seeds = [1, 1] must be"),
-        ("tolerance = 1e-4", "tolerance = -1", "tolerance = -1.0 must be a number >= 0"),
+        ("tolerance = 1e-4", "tolerance = -1", "tolerance = -1.0 must be a finite number >= 0"),
         ("tolerance", "tolerence", "tolerence is unknown; did you mean 'tolerance'? choose one of problems, seeds"),
         ("iterations = 60", "iterations = 0", "stop.iterations = 0 must be an integer >= 1"),
         ("iterations = 60", "steps = 60", "stop.steps is unknown; choose one of certificate, iterations"),
@@ -83,6 +83,13 @@ def test_every_solver_can_be_named():
         ),
         ("rows = 20, columns", "columns", "problems[0].parameters: gaussian needs rows; add it"),
         ("nonzeros = 3 }", "nonzeros = 3, seed = 1 }", "problems[0].parameters.seed is no parameter of gaussian"),
+        ("rows = 20, columns", "rows = 'ten', columns", "problems[0].parameters.rows = 'ten' must be an integer >= 0"),
+        ("rows = 20, columns", "rows = -20, columns", "problems[0].parameters.rows = -20 must be an integer >= 0"),
+        ("nonzeros = 3 }", "nonzeros = 3, snr = nan }", "problems[0].parameters.snr = nan must be a number"),
+        ("{ rows = 25 }", "{ rows = 20 }", "problems[1].sizes: {'rows': 20} is given twice; leave one out"),
+        ("iterations = 60", "seconds = inf", "stop.seconds = inf must be a finite number >= 0"),
+        ('"max/10"', '"max/0"', """problems[0].penalty.weight = 'max/0' must be a number, "max", or a share"""),
+        ('only = ["lasso"]', "only = []", "solvers[1].only is empty: the solver would run on nothing"),
         ('name = "L1"', 'name = "L2"', "problems[0].penalty.name = 'L2' is unknown; choose one of ZeroNorm, L1"),
         ('"max/10"', '"maximal"', """problems[0].penalty.weight = 'maximal' must be a number, "max", or a share"""),
         ('"max/10"', "-1.0", "problems[0].penalty: L1: weight must be a finite number >= 0, got -1.0"),
@@ -136,6 +143,12 @@ def test_wrong_data_are_named(write, data: str, message: str):
     text = f"[[problems]]\ndata = {data}\npenalty = {{ name = 'Zero' }}\n[[solvers]]\nsolver = 'ProximalGradient'\n"
     with pytest.raises(ValueError, match=re.escape(message)):
         read_study(write(text))
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "latin.toml").write_bytes('title = "Größe"'.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"latin\.toml is not text in UTF-8"):
+        read_study(tmp_path / "latin.toml")
 
 
 def test_a_missing_file_is_told(tmp_path):

@@ -71,12 +71,42 @@ def test_half_a_file_is_never_a_cell(write, tmp_path, monkeypatch):
     assert list((tmp_path / "cells").iterdir()) == []
 
 
-def test_a_damaged_cell_is_told(write, tmp_path):
+def test_damaged_cells_are_told(write, tmp_path):
     study = read_study(write())
     run_study(study, tmp_path)
-    study.cells[0].path(tmp_path / "cells").write_text("{")
-    with pytest.raises(ValueError, match=r"no finished cell .*; delete it and run the study again"):
+    path = study.cells[0].path(tmp_path / "cells")
+    whole = json.loads(path.read_text())
+    for text in ("{", "[]", "null", json.dumps(whole | {"row": []}), json.dumps(whole | {"history": 3})):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=rf"{path.name} is no finished cell .*; delete it and run the study again"):
+            collect(study, tmp_path)
+    path.write_text(json.dumps(whole | {"row": {"status": "CONVERGED"}}))
+    with pytest.raises(ValueError, match=r"lacks certificate, .*; delete it"):
         collect(study, tmp_path)
+
+
+def test_the_file_of_another_cell_is_told(write, tmp_path):
+    study = read_study(write())
+    run_study(study, tmp_path)
+    one, other = (cell.path(tmp_path / "cells") for cell in study.cells[:2])
+    one.write_text(other.read_text())
+    with pytest.raises(ValueError, match=rf"{one.name} holds the cell {other.stem}, with another configuration"):
+        collect(study, tmp_path)
+
+
+def test_what_is_no_file_is_told_before_anything_runs(write, tmp_path):
+    study = read_study(write())
+    study.cells[0].path(tmp_path / "cells").mkdir(parents=True)
+    with pytest.raises(ValueError, match="it is no file; move it away"):
+        run_study(study, tmp_path)
+    with pytest.raises(ValueError, match="jobs = 0 would run nothing"):
+        run_study(study, tmp_path, jobs=0)
+
+
+def test_an_infinite_parameter_is_kept(write, tmp_path):
+    study = read_study(write(**{"nonzeros = 3 }": "nonzeros = 3, snr = inf }"}))
+    run_study(study, tmp_path)
+    assert (collect(study, tmp_path).results["status"] != "ERROR").all()
 
 
 def test_an_error_becomes_a_row(write, tmp_path):

@@ -88,10 +88,10 @@ def test_the_page_of_errors_alone(write, tmp_path):
 
 
 def test_the_command(write, tmp_path):
-    path, out = write(**{"seeds = [3, 5]": "seeds = 1"}), tmp_path / "out"
+    path, out = write(**{"seeds = [3, 5]": "seeds = 1", '"Small"': '"Small [/b]"'}), tmp_path / "out"
     ran = CliRunner().invoke(app, ["study", str(path), "--out", str(out), "--backend", "threading", "--jobs", "2"])
     assert ran.exit_code == 0, ran.output
-    assert "Small: 4 cells, 0 of them finished before" in ran.output
+    assert "Small [/b]: 4 cells, 0 of them finished before" in ran.output
     assert {"results.csv", "results.parquet", "histories.parquet", "rates.csv", "study.html"} < {
         p.name for p in out.iterdir()
     }
