@@ -80,11 +80,13 @@ def as_float_array(value: Any, name: str, keep_graph: bool = False) -> Array:
     Raises
     ------
     TypeError
-        If `value` is complex, or not numeric at all.
+        If `value` is complex, masked, or not numeric at all.
     """
     if type(value) is np.ndarray and value.dtype.kind == "f":
         return value
-    array: Array = value if is_array_api_obj(value) else np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, whose mask would be passed over; fill it or drop the entries first")
+    array: Array = value if is_array_api_obj(value) and not isinstance(value, np.ndarray) else np.asarray(value)
     if is_torch_array(array) and array.requires_grad and not keep_graph:
         array = array.detach()
     xp = array_namespace(array)

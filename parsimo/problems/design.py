@@ -44,7 +44,7 @@ class Design:
     Raises
     ------
     TypeError
-        If A is none of the three kinds, or not real.
+        If A is none of the three kinds, not real, or in another precision than float32 or float64.
     ValueError
         If A is not a nonempty 2-D map, or has NaN or infinite entries.
     """
@@ -53,6 +53,7 @@ class Design:
         self.is_operator = self.is_sparse = False
         if isinstance(A, np.ndarray) or hasattr(A, "__array_namespace__") or hasattr(A, "detach"):
             A = as_float_array(A, f"{owner}: A")
+            _check_precision(A, owner)
             squares = np.einsum("ij,ij->j", A, A) if isinstance(A, np.ndarray) and A.ndim == 2 else np.nan
             if not np.isfinite(squares).all():  # in one pass with the norms, and without an array of bits
                 check_finite(A, f"{owner}: A")
@@ -62,6 +63,7 @@ class Design:
             self.is_sparse = True
             A = A if A.format == "csc" else A.tocsr()
             A = A if is_real_floating(A.data) else A.astype(np.float64)
+            _check_precision(A.data, owner)
             if not A.has_canonical_format:  # two stored entries at one place would count apart in column norms
                 A = A.copy()
                 A.sum_duplicates()
@@ -247,3 +249,10 @@ class Design:
         if not gram_product(start).any():  # A = 0, which Lanczos iteration refuses
             return 0.0
         return float(eigsh(operator, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
+
+
+def _check_precision(entries: Array, owner: str) -> None:
+    """Refuse half precision, in which no certificate means anything, and long doubles, which LAPACK does not know."""
+    xp = array_namespace(entries)
+    if entries.dtype not in (xp.float32, xp.float64):
+        raise TypeError(f"{owner}: A has dtype {entries.dtype}; cast it to float64, or to float32")

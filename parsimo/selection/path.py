@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parsimo._array import Array
+from parsimo._array import Array, epsilon
 from parsimo.core.problem import Composite, count_nonzero, starting_point
 from parsimo.core.result import Result, Status
 from parsimo.core.validation import check_number
@@ -22,6 +22,8 @@ from parsimo.solvers.loop import solve
 from parsimo.solvers.stopping import Stop
 
 __all__ = ["regularization_path", "weight_grid"]
+
+_TIE = 64  # units in the last place above `weight_max`: at it the null model may tie with a point beyond a jump
 
 
 def regularization_path(
@@ -52,7 +54,7 @@ def regularization_path(
         the slope at 0 over the largest curvature of f along a coordinate, gamma = 3, 3.7 and 3); a penalty, whose
         weight is multiplied by w; a `Family`; or a function of w.
     weights : iterable of float, optional
-        Nonnegative, in any order. By default `count` of them in geometric progression, from `weight_max` down.
+        Nonnegative, in any order. By default `count` of them in geometric progression, from a hair above `weight_max` down.
     count : int
         How many weights.
     ratio : float
@@ -102,7 +104,8 @@ def regularization_path(
     tolerance = check_number(tolerance, "regularization_path: tolerance", positive=True)
     enough = check_number(least_loss, "regularization_path: least_loss")
     null = Null.of(f, family)
-    grid = weight_grid(null.weight_max, count, ratio) if weights is None else _falling(weights)
+    largest = null.weight_max * (1 + _TIE * epsilon(null.x))
+    grid = weight_grid(largest, count, ratio) if weights is None else _falling(weights)
     rule = Measured(tolerance * null.slope, max_iterations) if stop is None else stop
     first = family(float(grid[0]))
     x = starting_point(Composite(f, first), null.x if x0 is None else x0)
