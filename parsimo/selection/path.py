@@ -54,7 +54,8 @@ def regularization_path(
         the slope at 0 over the largest curvature of f along a coordinate, gamma = 3, 3.7 and 3); a penalty, whose
         weight is multiplied by w; a `Family`; or a function of w.
     weights : iterable of float, optional
-        Nonnegative, in any order. By default `count` of them in geometric progression, from a hair above `weight_max` down.
+        Nonnegative, in any order. By default `count` of them in geometric progression, from just above `weight_max`
+        down.
     count : int
         How many weights.
     ratio : float

@@ -151,8 +151,8 @@ class LatePhase:
             late = replace(late, refused=late.refused + 1, still=0, patience=2 * late.patience)
         point = late.anderson.extrapolated() if late.anderson is not None else None
         if point is not None:
-            candidate = self._from_s(problem, state, point, u) if on_s else self._at(problem, state, point, u)
-            if passes(candidate):
+            candidate = self._extrapolated(problem, state, point, on_s, u)
+            if candidate is not None and passes(candidate):
                 return candidate, replace(late, extrapolations=late.extrapolations + 1, value=candidate.value), required
             late = replace(late, refused=late.refused + 1)
         return None, replace(late, value=math.nan), required
@@ -180,6 +180,13 @@ class LatePhase:
         rounding = 8 * float(array_namespace(z).finfo(z.dtype).eps) * abs(plain.value(z))
         trial = newton_trial(plain, z, problem.f.grad(z), slack=rounding)
         return (None if trial.x is None else self._at(problem, state, trial.x, u)), trial.columns
+
+    def _extrapolated(self, problem: Problem, state: Any, point: Array, on_s: bool, u: Any) -> Candidate | None:
+        """The state at a point of Anderson's; None where f overflows there, which is no fault of the iteration."""
+        try:
+            return self._from_s(problem, state, point, u) if on_s else self._at(problem, state, point, u)
+        except FloatingPointError:
+            return None
 
     def _from_s(self, problem: Any, state: Any, s: Array, u: Any) -> Candidate:
         """x = prox_{f/sigma}(s), where sigma (s - x) is the gradient."""

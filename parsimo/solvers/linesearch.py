@@ -22,10 +22,11 @@ __all__ = [
 ]
 
 _ROUNDING = 8  # units in the last place that two objectives may be apart and count as equal
+_TINY = 1e-307
 _SHORT = 0.2  # a short step of Barzilai and Borwein is taken where it is below this share of the long one
 _LONGEST = 1e10  # times the first found by (7.3), and the inverse of the shortest that is tried first
 _SLACK = 1e3  # C - F in units of |dx|^2 / (2 gamma), at most: so C comes down to F where the steps vanish
-_SHORTEST = 1e-300  # a step below it is taken whatever it does: the loop sees what comes of it
+_SHORTEST = 1e-100  # of the first step, but no denormal number: shorter ones are taken whatever they do, for the loop
 
 
 class Trial(NamedTuple):
@@ -92,11 +93,11 @@ class Backtracking:
         """
         f = problem.f
         start, grad = f.value_and_grad(base)
-        epsilon = _epsilon(base)
+        epsilon, shortest = _epsilon(base), _shortest(state)
 
         def test(trial: Trial) -> float | None:
             value = f.value(trial.x)
-            if not math.isfinite(start) or trial.step_size < _SHORTEST:
+            if not math.isfinite(start) or trial.step_size < shortest:
                 return 0.0
             if not (math.isfinite(value) and math.isfinite(trial.length)):
                 return None
@@ -156,11 +157,11 @@ class BarzilaiBorwein:
         """(7.4), up to rounding of F."""
         _, grad = problem.f.value_and_grad(base)
         ceiling = problem.value(state.x, state.u) + state.excess  # the problem may have changed since the last step
-        rounding = rounding_of(base, ceiling)
+        rounding, shortest = rounding_of(base, ceiling), _shortest(state)
 
         def test(trial: Trial) -> float | None:
             objective = problem.value(trial.x, trial.u)
-            if not math.isfinite(ceiling) or trial.step_size < _SHORTEST:
+            if not math.isfinite(ceiling) or trial.step_size < shortest:
                 return 0.0
             work = trial.length / (2 * trial.step_size)
             if not (math.isfinite(objective) and objective <= ceiling - self.decrease * work + rounding):
@@ -173,16 +174,15 @@ class BarzilaiBorwein:
         """(7.3)."""
         if not taken.length > 0:
             return taken.step_size
-        xp, new, x, base, first = array_namespace(grad), f.grad(taken.x), taken.x, taken.base, state.scale
-        bend = square = 0.0
-        for part in blocks(x):
-            moved = x[part] - base[part]
-            change = xp.where(moved != 0, new[part] - grad[part], 0.0)
-            bend, square = bend + inner(change, moved), square + inner(change, change)
+        new, first = f.grad(taken.x), state.scale
+        bend, square = _bend(taken, grad, new, 1.0)
         if bend <= 0:
             step = 2 * taken.step_size
         else:
             long, short = taken.length / bend, bend / square if square > 0 else math.inf
+            if not 0 < square < math.inf:  # overflowed, or vanished: dg in units of the curvature is of the size of dx
+                square = _bend(taken, grad, new, bend / taken.length)[1]
+                short = long * (taken.length / square) if square > 0 else math.inf
             step = short if short < _SHORT * long else long
         if not 0 < step < math.inf:  # sums overflowed
             return taken.step_size
@@ -208,6 +208,21 @@ def curvature_along_gradient(f: Any, x: Array) -> float:
     length = math.sqrt(_epsilon(x)) * (1 + to_float(xp.max(xp.abs(x))))
     bend = inner(f.grad(x + length * direction) - grad, direction) / (length * inner(direction, direction))
     return bend if 0 < bend < math.inf else 1.0
+
+
+def _bend(taken: Trial, grad: Array, new: Array, unit: float) -> tuple[float, float]:
+    """<dx, dg> / unit and |dg / unit|^2, dg the change of the gradient on the coordinates that moved."""
+    xp, bend, square = array_namespace(grad), 0.0, 0.0
+    for part in blocks(taken.x):
+        moved = taken.x[part] - taken.base[part]
+        change = xp.where(moved != 0, new[part] - grad[part], 0.0)
+        change = change if unit == 1 else change / unit
+        bend, square = bend + inner(change, moved), square + inner(change, change)
+    return bend, square
+
+
+def _shortest(state: Any) -> float:
+    return max(_SHORTEST * float(state.setting.first_step), _TINY)
 
 
 def rounding_of(x: Array, value: float) -> float:

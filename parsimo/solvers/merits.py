@@ -12,9 +12,8 @@ __all__ = ["MeritConstants", "MeritLaw", "SharpConstants"]
 class MeritLaw(Protocol):
     """The merit L_sigma + (memory / sigma) |dx|^2 falls by decrease(sigma) |dx|^2 a step."""
 
-    @property
-    def memory(self) -> float:
-        """What the merit remembers of the last step."""
+    def remembered(self, sigma: float) -> float:
+        """memory / sigma: what the merit holds of the last step for each unit of |dx|^2."""
 
     def decrease(self, sigma: float) -> float:
         """The guaranteed decrease of the merit for each unit of |dx|^2."""
@@ -26,25 +25,28 @@ class MeritLaw(Protocol):
 
 @dataclass(frozen=True)
 class MeritConstants:
-    """p, q and memory of Theorem 6.2 for one kind of x-step."""
+    """The constants of Theorem 6.2 for one kind of x-step, where |dy| <= new |dx| + old |dx_-|.
+
+    There q = (new + old)^2 and memory = old (new + old). Neither is formed: squares of a large L overflow.
+    """
 
     p: float
-    q: float
-    memory: float
-
-    @classmethod
-    def of_dual_step(cls, p: float, new: float, old: float) -> MeritConstants:
-        """Where |dy| <= new |dx| + old |dx_-|: q = (new + old)^2, and the merit remembers old (new + old)."""
-        return cls(p, (new + old) * (new + old), old * (new + old))
+    new: float
+    old: float
 
     def decrease(self, sigma: float) -> float:
         """(sigma + p)/2 - q/sigma."""
-        return (sigma + self.p) / 2 - self.q / sigma
+        total = self.new + self.old
+        return (sigma + self.p) / 2 - total * (total / sigma)
+
+    def remembered(self, sigma: float) -> float:
+        """memory / sigma."""
+        return self.old * ((self.new + self.old) / sigma)
 
     @property
     def smallest_sigma(self) -> float:
-        """(-p + sqrt(p^2 + 8q)) / 2; infinite where q overflows."""
-        return (-self.p + math.hypot(self.p, math.sqrt(8 * self.q))) / 2
+        """(-p + sqrt(p^2 + 8q)) / 2."""
+        return (-self.p + math.hypot(self.p, math.sqrt(8) * (self.new + self.old))) / 2
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class SharpConstants:
     m: float
     relaxation: float = 1.0
 
-    memory = 0.0  # y = -grad f(x): nothing of the step before is left
+    def remembered(self, sigma: float) -> float:
+        """0: y = -grad f(x), and nothing of the step before is left."""
+        return 0.0
 
     def decrease(self, sigma: float) -> float:
         """sigma min(n(L / sigma), n(-m / sigma)), n(q) = (1 - q)(2 + 2q - r) / (2r); attained at either curvature."""

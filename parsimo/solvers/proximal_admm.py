@@ -254,7 +254,7 @@ class ProximalADMM:
     def _remembered(self, state: State) -> float:
         """(memory / sigma) |dx|^2; 0 at the start, and wherever y starts from -grad f(x) as it does there."""
         afresh = math.isinf(state.dx) or state.required is not None
-        return 0.0 if afresh else self.constants(state).memory / state.sigma * state.dx * state.dx
+        return 0.0 if afresh else self.constants(state).remembered(state.sigma) * state.dx * state.dx
 
     def _sigma(self, state: State) -> float:
         return self.sigma or _SAFETY * self.constants(state).smallest_sigma

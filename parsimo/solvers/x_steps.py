@@ -48,7 +48,7 @@ class Exact:
 
     def constants(self, L: float, m: float, tau: float) -> MeritLaw:
         """Proposition 6.8 without a proximal term, the first row of the table in Theorem 6.2 with one."""
-        return SharpConstants(L, m) if tau == 0 else MeritConstants.of_dual_step(2 * tau - m, new=L + tau, old=tau)
+        return SharpConstants(L, m) if tau == 0 else MeritConstants(2 * tau - m, new=L + tau, old=tau)
 
     def __call__(
         self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
@@ -68,7 +68,7 @@ class Linearized:
 
     def constants(self, L: float, m: float, tau: float) -> MeritLaw:
         """Second row of the table in Theorem 6.2."""
-        return MeritConstants.of_dual_step(2 * tau - L, new=tau, old=L + tau)
+        return MeritConstants(2 * tau - L, new=tau, old=L + tau)
 
     def __call__(
         self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
@@ -114,7 +114,7 @@ class Inexact:
     def constants(self, L: float, m: float, tau: float) -> MeritLaw:
         """Last row of the table in Theorem 6.2."""
         eta = self.accuracy * L
-        return MeritConstants.of_dual_step(2 * tau - m - 2 * eta, new=L + tau + eta, old=tau + eta)
+        return MeritConstants(2 * tau - m - 2 * eta, new=L + tau + eta, old=tau + eta)
 
     def __call__(
         self, f: Any, x: Array, grad: Array, z: Array, y: Array, sigma: float, tau: float, L: float
@@ -172,28 +172,29 @@ class ConjugateGradient(Inexact):
         """Started at x, where the gradient is known."""
         residual = _residual(x, z, y, sigma, tau)
         accurate = self._test(x, y, sigma, L)
+        unit = L + sigma + tau  # r / unit and d are of the size of x, and their squares do not overflow
         start, at_start, left = x, grad, self.max_gradients
         while left > 0:
             point, gradient = start, at_start  # the gradient of f at `point` if f is quadratic
-            r = residual(point, gradient)
+            r = residual(point, gradient) / unit
             d, square = -r, inner(r, r)
             first = square
             while left > 1 and square > 0:
                 product = f.grad(start + d) - at_start  # H d
                 left -= 1
-                alpha = square / (inner(d, product) + (sigma + tau) * inner(d, d))
+                alpha = square / (inner(d, product) / unit + (sigma + tau) / unit * inner(d, d))
                 point, gradient = point + alpha * d, gradient + alpha * product
-                r = residual(point, gradient)
+                r = residual(point, gradient) / unit
                 square, last = inner(r, r), square
-                if accurate(point, r) or not alpha > 0:
+                if accurate(point, unit * r) or not alpha > 0:
                     break
                 d = square / last * d - r
             gradient = f.grad(point)
             left -= 1
             if accurate(point, residual(point, gradient)):
                 return point, gradient
-            if not norm(residual(point, gradient)) < math.sqrt(first) / 2:  # f is far from quadratic: go downhill
-                point = start - residual(start, at_start) / (L + sigma + tau)
+            if not norm(residual(point, gradient)) < unit * math.sqrt(first) / 2:  # f is no quadratic: go downhill
+                point = start - residual(start, at_start) / unit
                 gradient = f.grad(point)
                 left -= 1
                 if accurate(point, residual(point, gradient)):

@@ -81,7 +81,7 @@ class HalfConstants(ProximalADMM):
         c = super().constants(state)
         if isinstance(c, SharpConstants):
             return replace(c, L=0.9 * c.L, m=0.9 * c.m)
-        return replace(c, q=c.q / 2)  # type: ignore[type-var, attr-defined]
+        return replace(c, new=c.new / 2**0.5, old=c.old / 2**0.5)  # type: ignore[type-var, attr-defined]
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,8 @@ class TimidConstants(ProximalADMM):
 class Forgetful(ProximalADMM):
     """The merit does not remember the last step."""
 
-    def constants(self, state: State) -> MeritLaw:
-        c: Any = super().constants(state)
-        return replace(c, memory=0.0)
+    def _remembered(self, state: State) -> float:
+        return 0.0
 
 
 @pytest.mark.parametrize("broken", [WrongDualStep, LongDualStep, WeakPenalty, HalfConstants])

@@ -94,7 +94,7 @@ class HalfConstants(ProximalADMM):
         c = super().constants(state)
         if isinstance(c, SharpConstants):
             return replace(c, L=0.9 * c.L, m=0.9 * c.m)
-        return replace(c, q=c.q / 2)  # type: ignore[type-var, attr-defined]
+        return replace(c, new=c.new / 2**0.5, old=c.old / 2**0.5)  # type: ignore[type-var, attr-defined]
 
 
 @dataclass(frozen=True)
