@@ -58,6 +58,8 @@ class MinibatchADMM(ProximalADMM):
     Only the selected coordinates are split; the others (biases, normalization) are trained with x and copied to z.
     """
 
+    acceleration: None = None  # no envelope is known to test a leap by
+
     def init(self, problem: Problem, x0: Tensor) -> ADMMState:
         """x = z = x0, y = 0; no Lipschitz constant is looked for."""
         if not isinstance(self.x_step, MinibatchXStep) or self.sigma is None:
