@@ -105,8 +105,10 @@ def regularization_path(
     tolerance = check_number(tolerance, "regularization_path: tolerance", positive=True)
     enough = check_number(least_loss, "regularization_path: least_loss")
     null = Null.of(f, family)
-    largest = null.weight_max * (1 + _TIE * epsilon(null.x))
-    grid = weight_grid(largest, count, ratio) if weights is None else _falling(weights)
+    if weights is None:
+        grid = weight_grid(null.weight_max * (1 + _TIE * epsilon(null.x)), count, ratio)
+    else:
+        grid = _falling(weights)
     rule = Measured(tolerance * null.slope, max_iterations) if stop is None else stop
     first = family(float(grid[0]))
     x = starting_point(Composite(f, first), null.x if x0 is None else x0)

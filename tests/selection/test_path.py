@@ -234,3 +234,20 @@ def test_grids():
 def test_wrong_arguments(options: dict[str, Any], said: str):
     with pytest.raises(ValueError, match=said):
         regularization_path(F, "mcp", **options)
+
+
+def test_weights_that_are_given_ask_for_no_largest_one():
+    """The family is defined for weights > 0 alone, and `weight_max` tries 0."""
+    A, b = np.eye(3), np.array([3.0, 2.0, 1.0])
+    path = ps.regularization_path(ps.LeastSquares(A, b), lambda w: ps.MCP.from_alpha_gamma(w, 3.0), [2.5, 1.5])
+    assert [np.count_nonzero(point) for point in path.points] == [1, 2]
+
+
+def test_the_first_point_of_a_path_is_the_null_model():
+    """At weight_max itself a point beyond the jump of the prox is as good, in exact arithmetic."""
+    rng = np.random.default_rng(0)
+    for dtype in (np.float64, np.float32):
+        A = rng.standard_normal((30, 12)).astype(dtype)
+        b = (A[:, 0] + 0.1 * rng.standard_normal(30)).astype(dtype)
+        for penalty in ("l1", "mcp", "scad", "capped-l1"):
+            assert not ps.regularization_path(ps.LeastSquares(A, b), penalty, count=2).points[0].any()
