@@ -21,18 +21,25 @@ from torch import nn
 from parsimo.neural import networks
 from parsimo.neural.batches import TensorBatches
 from parsimo.neural.bounds import OnBall, on_ball
+from parsimo.neural.compression import Handle, compress
 from parsimo.neural.dense import train
 from parsimo.neural.outcome import Outcome
+from parsimo.neural.plans import Sparse
 from parsimo.neural.pruning import prune
 from parsimo.neural.quantization import quantize
+from parsimo.neural.reports import Report
 from parsimo.neural.smooth import TorchSmooth
 from parsimo.neural.storage import read_into
 
 __all__ = [
+    "Handle",
     "OnBall",
     "Outcome",
+    "Report",
+    "Sparse",
     "TensorBatches",
     "TorchSmooth",
+    "compress",
     "load",
     "networks",
     "on_ball",

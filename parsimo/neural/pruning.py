@@ -10,19 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from parsimo._array import top_k_mask
 from parsimo.core.problem import Composite, Problem
-from parsimo.neural.minibatch import MinibatchADMM, MinibatchTraining, MinibatchXStep, per_phase
+from parsimo.core.result import Status
+from parsimo.neural.compression import Handle
+from parsimo.neural.minibatch import per_phase
 from parsimo.neural.outcome import Outcome, conclude
+from parsimo.neural.plans import Sparse, Target
+from parsimo.neural.schedule import Schedule
 from parsimo.neural.smooth import Loss, Selector, TorchSmooth, weights_only
-from parsimo.neural.structures import FixedSupport
+from parsimo.neural.structures import Free
 from parsimo.neural.training import Trainer, check_loader
 from parsimo.penalties import MCP
 from parsimo.penalties.even import EvenPenalty
 from parsimo.problems import ZeroNormProblem
-from parsimo.solvers.continuation import Continuation
 from parsimo.solvers.loop import Observer, run
-from parsimo.solvers.stopping import max_iterations
+from parsimo.solvers.stopping import Stop, max_iterations
 
 __all__ = ["prune"]
 
@@ -94,153 +96,120 @@ def prune(
     -----
     docs/networks.md, 2.
     """
-    penalty = MCP(weight=1.0, flat_point=0.05) if penalty is None else penalty
     check_loader(train_loader)
-    _check(penalty, target_sparsity, epochs, span, sigma, steps_per_update)
-    updates = Updates.of(len(train_loader), epochs, span[1], steps_per_update)  # type: ignore[arg-type]
+    if not epochs > 0 or isinstance(steps_per_update, bool) or steps_per_update < 1:
+        raise ValueError(f"prune: needs epochs > 0 and steps_per_update >= 1, got {epochs} and {steps_per_update}")
+    if not 0 <= target_sparsity < 1:
+        raise ValueError(f"prune: target_sparsity must lie in [0, 1), got {target_sparsity}")
+    sparse = Sparse(MCP(weight=1.0, flat_point=0.05) if penalty is None else penalty, target_sparsity)
+    steps = max(round(epochs * len(train_loader)), 2)  # type: ignore[arg-type]
+    schedule = Schedule(steps, span, sigma, min(steps_per_update, steps))
     trainer = Trainer(
         model,
         train_loader,
         loss_fn,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        constant_steps=updates.coupled * steps_per_update,
-        decay_steps=updates.fixed * steps_per_update,
+        constant_steps=schedule.coupled,
+        decay_steps=steps - schedule.coupled,
         select=select,
     )
+    view = trainer.view
+    target = Target(sparse, tuple(view.blocks), tuple(model.get_parameter(name) for name in view.blocks))
+    handle = Handle(model, trainer.optimizer, [target], schedule)
     f = TorchSmooth(model, train_loader, loss_fn, select=select)
-    mask = trainer.view.mask
-    path = SparsityPath(penalty, mask, target_sparsity, sigma, updates.coupled, begin=span[0] / span[1])
-    solver = MinibatchADMM(sigma=sigma[0], x_step=MinibatchXStep(trainer, steps_per_update))
+    guided = GuidedTraining(trainer, handle)
     coupled = run(
-        Continuation(solver, path),
-        Composite(f, path.penalty_at(0.0)),
+        guided,
+        Composite(f, guided.penalty()),
         trainer.flat.clone(),
-        stop=max_iterations(updates.coupled),
+        stop=_until_fixed(handle),
         observe=observe,
-        every=per_phase(updates.coupled),
+        every=per_phase(math.ceil(schedule.coupled / schedule.every)),
     )
-    x, support = path.final_choice(coupled.x)
-    weight = path.zero_norm_weight(coupled.x)
-    f.support = support | ~mask
+    x = coupled.x
+    f.support = (x != 0) | ~view.mask
+    left = math.ceil((steps - handle.step) / schedule.every)
     final = run(
-        MinibatchTraining(trainer, steps_per_update, FixedSupport(mask & ~support)),
-        ZeroNormProblem(f, weight * mask.to(x.dtype)),
+        replace(guided, comparable_objectives=True),
+        ZeroNormProblem(f, handle.zero_norm_weight * view.mask.to(x.dtype)),
         x,
-        stop=max_iterations(0 if coupled.status.cut_short else updates.fixed),
+        stop=max_iterations(0 if coupled.status.cut_short else left),
         observe=observe,
-        every=per_phase(updates.fixed),
+        every=per_phase(left),
     )
+    handle.detach()
     return conclude(model, trainer, [coupled, final])
 
 
 @dataclass(frozen=True)
-class Updates:
-    """How many outer steps each phase takes."""
+class GuidedState:
+    """Where training stands that a handle guides."""
 
-    coupled: int
-    fixed: int
-
-    @classmethod
-    def of(cls, batches: int, epochs: float, share: float, steps: int) -> Updates:
-        """As many as fill the epochs."""
-        total = max(round(epochs * batches / steps), 2)
-        coupled = min(max(round(share * total), 1), total)
-        return cls(coupled, total - coupled)
+    x: Tensor
+    """All parameters, flat."""
+    point: Tensor
+    """The same with the sparse copy z in place of what is pruned; x itself once the support is fixed."""
+    u: Any
+    """None."""
+    problem: Composite | None
+    """The problem of the last z-step; None once the support is fixed."""
+    measures: dict[str, float]
+    """Of the last steps."""
 
 
 @dataclass(frozen=True, eq=False)
-class SparsityPath:
-    """The path that the continuation follows: weight and sigma for each step.
+class GuidedTraining:
+    """Minibatch steps of an optimizer that a handle goes along with, as a solver: one step is up to a new z."""
 
-    With p rising linearly from 0 at `begin` to 1 at the last step, the share of weights kept is
-    1 - target (1 - (1 - p)^3), and the weight is the one whose prox threshold lies between the last magnitude kept
-    and the first one dropped.
-    """
+    trainer: Trainer
+    handle: Handle
+    comparable_objectives: bool = False  # while the weight of the penalty rises they are not
 
-    penalty: EvenPenalty
-    mask: Tensor
-    target: float
-    sigma: tuple[float, float]
-    steps: int
-    begin: float = 0.0
+    def init(self, problem: Problem, x0: Tensor) -> GuidedState:
+        """At x0."""
+        self.trainer.write(x0)
+        return GuidedState(x0, x0, None, None, self._measures(math.nan))
 
-    def __call__(self, k: int, problem: Problem, state: Any) -> tuple[Any, Problem, Any]:
-        """Solver, problem and state for step k."""
-        progress = (k + 1) / self.steps
-        sigma = self.sigma[0] * (self.sigma[1] / self.sigma[0]) ** progress
-        p = max(progress - self.begin, 0.0) / (1 - self.begin)
-        keep = self._count(1 - self.target * (1 - (1 - p) ** 3))
-        # y / sigma is kept as sigma grows: the multiplier is that of the metric the optimizer steps in
-        y = state.y * (sigma / state.sigma)
-        weight = self._weight(state.x + y / sigma, keep, 1 / sigma)
-        solver = MinibatchADMM(sigma=sigma, x_step=state.x_step)
-        return solver, replace(problem, g=self.penalty_at(weight)), replace(state, y=y, sigma=sigma)  # type: ignore[type-var]
+    def step(self, problem: Problem, state: GuidedState) -> GuidedState:
+        """Minibatch steps from x."""
+        self.trainer.write(state.x)
+        schedule = self.handle.schedule
+        count = min(schedule.every, schedule.steps - self.handle.step)
+        loss = self.trainer.steps(count, Free())
+        x = self.trainer.flat.clone()
+        if self.handle.is_fixed:
+            return GuidedState(x, x, None, None, self._measures(loss))
+        point = x.clone()
+        for block, z in zip(self.trainer.view.blocks.values(), self.handle.copies, strict=True):
+            point[block] = z.reshape(-1)
+        return GuidedState(x, point, None, Composite(problem.f, self.penalty()), self._measures(loss))
 
-    def penalty_at(self, weight: float) -> EvenPenalty:
-        """The penalty with this weight on the selected coordinates and 0 elsewhere."""
-        return replace(self.penalty, weight=weight * self.mask.to(torch.get_default_dtype()))
+    def penalty(self) -> EvenPenalty:
+        """The penalty with the weights of the last z-step, 0 at what is not pruned."""
+        weights = torch.zeros_like(self.trainer.flat)
+        for block, weight in zip(self.trainer.view.blocks.values(), self.handle.weights, strict=True):
+            weights[block] = weight
+        return replace(self.handle.penalty, weight=weights)
 
-    def final_choice(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """z with exactly the target number of largest selected weights, and their mask."""
-        magnitude = torch.where(self.mask, z.abs(), -1.0)
-        support = top_k_mask(magnitude, self._count(1 - self.target))
-        return torch.where(support | ~self.mask, z, 0.0), support
+    def measures(self, state: GuidedState) -> dict[str, float]:
+        """Mean minibatch loss, which stands for the objective where that is not evaluated, and what the handle says."""
+        return state.measures
 
-    def zero_norm_weight(self, z: Tensor) -> float:
-        """The weight for which hard thresholding at step 1 keeps just the target number of z."""
-        return self._gap_middle(z, self._count(1 - self.target)) ** 2 / 2
+    def merit(self, problem: Problem, state: GuidedState) -> float:
+        """NaN: no merit function is known for minibatch steps."""
+        return math.nan
 
-    def _count(self, share: float) -> int:
-        return max(round(share * int(self.mask.sum())), 1)
+    def notes(self, state: GuidedState) -> tuple[str, ...]:
+        """That nothing is guaranteed."""
+        name = type(self.trainer.optimizer).__name__
+        return (f"P-ADMM by minibatch steps of {name}: a minibatch certifies nothing, and no theorem covers them",)
 
-    def _gap_middle(self, v: Tensor, keep: int) -> float:
-        """Halfway between the keep-th largest selected magnitude and the next."""
-        magnitudes = v[self.mask].abs()
-        if keep >= magnitudes.numel():
-            return 0.0
-        top = torch.topk(magnitudes, keep + 1).values
-        return float(top[-1] + top[-2]) / 2
-
-    def _weight(self, v: Tensor, keep: int, step_size: float) -> float:
-        return weight_for_threshold(self.penalty, self._gap_middle(v, keep), step_size)
+    def _measures(self, loss: float) -> dict[str, float]:
+        of_handle = self.handle.measures()
+        named = {name: of_handle[name] for name in ("primal", "dual", "sigma", "moved")}
+        return {"loss": loss, "objective": loss, "residual": math.inf, "support": of_handle["nonzeros"], **named}
 
 
-def weight_for_threshold(penalty: EvenPenalty, threshold: float, step_size: float) -> float:
-    """The weight with which the penalty's prox of this step zeroes magnitudes up to `threshold` and no others."""
-    from scipy.optimize import brentq
-
-    if threshold <= 0:
-        return 0.0
-
-    def excess(log_weight: float) -> float:
-        return replace(penalty, weight=math.exp(log_weight)).threshold(step_size) - threshold
-
-    low = high = math.log(threshold**2 / (2 * step_size))  # the zero norm's answer
-    while excess(low) > 0:
-        low -= 1
-    while excess(high) < 0:
-        high += 1
-    return math.exp(low if low == high else float(brentq(excess, low, high, xtol=1e-12)))
-
-
-def _check(
-    penalty: Any,
-    target_sparsity: float,
-    epochs: float,
-    span: tuple[float, float],
-    sigma: tuple[float, float],
-    steps_per_update: int,
-) -> None:
-    if not isinstance(penalty, EvenPenalty) or not isinstance(penalty.weight, float):
-        raise TypeError(
-            f"prune: penalty must be ZeroNorm, L1, CappedL1, MCP or SCAD with a scalar weight, got {penalty!r}"
-        )
-    if not 0 <= target_sparsity < 1:
-        raise ValueError(f"prune: target_sparsity must lie in [0, 1), got {target_sparsity}")
-    if not epochs > 0 or steps_per_update < 1:
-        raise ValueError(f"prune: needs epochs > 0 and steps_per_update >= 1, got {epochs} and {steps_per_update}")
-    if len(span) != 2 or not 0 <= span[0] < span[1] <= 1:
-        raise ValueError(f"prune: span must be two shares of the run, 0 <= begin < end <= 1, got {span}")
-    if len(sigma) != 2 or not 0 < sigma[0] <= sigma[1]:
-        raise ValueError(f"prune: sigma must be a rising pair of positive numbers, got {sigma}")
+def _until_fixed(handle: Handle) -> Stop:
+    return lambda report: Status.MAX_ITERATIONS if handle.is_fixed else None

@@ -10,8 +10,8 @@ from torch import nn
 
 import parsimo as ps
 from parsimo.neural import TorchSmooth, load, prune, train
-from parsimo.neural.pruning import SparsityPath, weight_for_threshold
 from parsimo.neural.structures import Coupled, FixedSupport, Free
+from parsimo.neural.thresholds import weight_for_threshold
 
 LOSS = nn.functional.cross_entropy
 WEIGHTS = 12 * 16 + 16 * 2
@@ -89,17 +89,6 @@ def test_weight_for_threshold_zeroes_up_to_it_and_no_further(penalty, step_size,
     below, above = weighted.prox(v, step_size)
     assert float(below) == 0
     assert float(above) != 0
-
-
-def test_path_ends_at_the_target(network):
-    from parsimo.neural.smooth import FlatView
-
-    view = FlatView.of(network)
-    path = SparsityPath(ps.ZeroNorm(1.0), view.mask, 0.9, (1.0, 30.0), steps=10)
-    z, support = path.final_choice(view.vector())
-    assert int(support.sum()) == int(torch.count_nonzero(z[view.mask])) == round(0.1 * WEIGHTS)
-    kept, dropped = view.vector()[support].abs().min(), view.vector()[view.mask & ~support].abs().max()
-    assert kept >= dropped
 
 
 def test_coupling_is_the_proximal_step_and_leaves_free_coordinates():
