@@ -21,6 +21,7 @@ from torch import nn
 from parsimo.neural import networks
 from parsimo.neural.batches import TensorBatches
 from parsimo.neural.bounds import OnBall, on_ball
+from parsimo.neural.checkpoints import Checkpoints
 from parsimo.neural.compression import Handle, compress
 from parsimo.neural.dense import train
 from parsimo.neural.outcome import Outcome
@@ -32,6 +33,7 @@ from parsimo.neural.smooth import TorchSmooth
 from parsimo.neural.storage import read_into
 
 __all__ = [
+    "Checkpoints",
     "Handle",
     "OnBall",
     "Outcome",

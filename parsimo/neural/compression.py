@@ -163,7 +163,7 @@ class Handle:
         return {
             "step": self.step,
             "is_fixed": self.is_fixed,
-            "splits": [{name: list(getattr(s, name)) for name in ("z", "anchors")} for s in self._splits],
+            "splits": [{"z": list(s.z), "anchors": list(s.anchors), "least": s.least} for s in self._splits],
         }
 
     @torch.no_grad()
@@ -180,6 +180,7 @@ class Handle:
             own = [tuple(p.shape) for p in split.parameters]
             if shapes != own:
                 raise ValueError(f"the state holds tensors of shapes {shapes}, but the plan is about {own}")
+            split.least = float(saved["least"])
             split.z = [t.to(p) for t, p in zip(saved["z"], split.parameters, strict=True)]
             anchors = zip(saved["anchors"], split.parameters, strict=False)  # there are none once the support is fixed
             split.anchors = [t.to(p) for t, p in anchors]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from parsimo.core.problem import Composite, Problem
 from parsimo.core.result import Status
+from parsimo.neural.checkpoints import Checkpoints
 from parsimo.neural.compression import Handle
 from parsimo.neural.minibatch import per_phase
 from parsimo.neural.outcome import Outcome, conclude
@@ -24,7 +25,7 @@ from parsimo.penalties import MCP
 from parsimo.penalties.even import EvenPenalty
 from parsimo.problems import ZeroNormProblem
 from parsimo.solvers.loop import Observer, run
-from parsimo.solvers.stopping import Stop, max_iterations
+from parsimo.solvers.stopping import Report, Stop, max_iterations
 
 __all__ = ["prune"]
 
@@ -44,6 +45,7 @@ def prune(
     steps_per_update: int = 50,
     select: Selector = weights_only,
     observe: Iterable[Observer] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
     """Minimize loss + penalty over the selected weights by P-ADMM until `target_sparsity` of them are exact zeros.
 
@@ -82,6 +84,9 @@ def prune(
         (name, parameter) -> whether to prune it; by default parameters of two and more dimensions.
     observe : iterable of Observer
         Called after every z-, x-, y-step.
+    checkpoints : Checkpoints, optional
+        Keep the state of the run in a folder. If there is one of a run with these settings, go on from it: on one
+        device the network that comes of it is the same bit for bit.
 
     Returns
     -------
@@ -119,6 +124,30 @@ def prune(
     handle = Handle(model, trainer.optimizer, [target], schedule)
     f = TorchSmooth(model, train_loader, loss_fn, select=select)
     guided = GuidedTraining(trainer, handle)
+    notes: tuple[str, ...] = ()
+    if checkpoints is not None:
+        settings = {
+            "penalty": repr(sparse.penalty),
+            "target_sparsity": target_sparsity,
+            "optimizer": type(trainer.optimizer).__name__,
+            "learning_rate": learning_rate,
+            "epochs": epochs,
+            "span": list(span),
+            "sigma": list(sigma),
+            "steps_per_update": steps_per_update,
+            "batches": len(train_loader),  # type: ignore[arg-type]
+            "parameters": list(view.names),
+        }
+        saved, notes = checkpoints.newest(settings)
+        if saved is not None:
+            trainer.load_state_dict(saved["trainer"])
+            handle.load_state_dict(saved["handle"])
+            notes += (f"went on from a checkpoint after {handle.step} of {steps} steps; the history begins there",)
+
+        def state(report: Report) -> dict[str, Any]:
+            return {"settings": settings, "trainer": trainer.state_dict(), "handle": handle.state_dict()}
+
+        observe = [*observe, checkpoints.observer(state)]
     coupled = run(
         guided,
         Composite(f, guided.penalty()),
@@ -139,7 +168,7 @@ def prune(
         every=per_phase(left),
     )
     handle.detach()
-    return conclude(model, trainer, [coupled, final])
+    return conclude(model, trainer, [coupled, final], notes)
 
 
 @dataclass(frozen=True)

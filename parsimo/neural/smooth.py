@@ -138,7 +138,7 @@ class TorchSmooth:
     module : torch.nn.Module
     data : iterable of (inputs, targets)
         Batches; iterated anew at every call. A single pair of tensors in a list is the full batch at once.
-        `TensorBatches` are read in order: evaluating f does not move their random state.
+        `TensorBatches` are read in order. Evaluating f leaves the random state as it was, torch's and that of a loader.
     loss : callable
         Of (outputs, targets); the mean over a batch, as torch's losses are by default.
     select : Selector, optional
@@ -220,6 +220,13 @@ class TorchSmooth:
 
     def _parts(self, x: Tensor) -> Iterable[Tensor]:
         """Each batch's share of the mean loss, to be summed."""
+        random = random_state(self.data)
+        try:
+            yield from self._read(x)
+        finally:
+            set_random_state(self.data, random)
+
+    def _read(self, x: Tensor) -> Iterable[Tensor]:
         module, parameters = self.view.module, self.view.named_tensors(x)
         parameters |= {alias: parameters[name] for alias, name in self.view.aliases.items() if name in parameters}
         examples = sum(len(targets) for _, targets in self.data)
@@ -254,6 +261,25 @@ def _outputs(module: nn.Module, parameters: dict[str, Tensor], inputs: Any, x: T
                 f"inputs.to({x.dtype}), or the network by network.to({inputs.dtype})"
             ) from error
         raise
+
+
+def random_state(loader: Any) -> list[Tensor]:
+    """That of torch, and of the loader's own generator where it has one."""
+    generator = _generator(loader)
+    return [torch.get_rng_state(), *([] if generator is None else [generator.get_state()])]
+
+
+def set_random_state(loader: Any, state: list[Tensor]) -> None:
+    """Back to where `random_state` was."""
+    torch.set_rng_state(state[0])
+    generator = _generator(loader)
+    if generator is not None:
+        generator.set_state(state[1])
+
+
+def _generator(loader: Any) -> torch.Generator | None:
+    own = getattr(loader, "_generator", None) or getattr(loader, "generator", None)
+    return own if isinstance(own, torch.Generator) else None
 
 
 def to_device(inputs: Any, device: torch.device) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from parsimo.neural.smooth import FlatView, Loss, Selector, to_device, weights_only
+from parsimo.neural.smooth import FlatView, Loss, Selector, random_state, set_random_state, to_device, weights_only
 from parsimo.neural.structures import Structure
 
 __all__ = ["Trainer", "check_loader"]
@@ -79,6 +79,7 @@ class Trainer:
         self.mean_loss = math.nan
         """Of the minibatches of the last call of `steps`."""
         self._batches: Iterator[tuple[Any, Tensor]] = iter(())
+        self._taken, self._epoch_start = 0, random_state(self.loader)
 
     def steps(self, count: int, structure: Structure) -> float:
         """Take `count` optimizer steps under a structure; returns the mean loss of their minibatches, also kept."""
@@ -111,10 +112,40 @@ class Trainer:
         with torch.no_grad():
             self.flat.copy_(x)
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides the steps to come: parameters, buffers, optimizer, schedule, and where the data are."""
+        return {
+            "flat": self.flat,
+            "buffers": list(self.module.buffers()),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": {k: v for k, v in self.scheduler.state_dict().items() if k != "lr_lambdas"},
+            "taken": self._taken,
+            "epoch_start": self._epoch_start,
+            "random": random_state(self.loader),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there: the batches of the epoch that were taken are drawn again, and passed over."""
+        self.write(state["flat"])
+        for buffer, saved in zip(self.module.buffers(), state["buffers"], strict=True):
+            buffer.copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"] | {"lr_lambdas": [None]})
+        self._taken, self._epoch_start = int(state["taken"]), state["epoch_start"]
+        if self._taken:
+            set_random_state(self.loader, self._epoch_start)
+            self._batches = iter(self.loader)
+            for _ in range(self._taken):
+                next(self._batches)
+        set_random_state(self.loader, state["random"])
+
     def _next_batch(self) -> tuple[Any, Tensor]:
         for batch in self._batches:
+            self._taken += 1
             return batch
+        self._epoch_start = random_state(self.loader)
         self._batches = iter(self.loader)
+        self._taken = 1
         return next(self._batches)
 
 
