@@ -168,11 +168,18 @@ def prune(
     seed: SeedOption = 0,
     out: OutOption = Path("pruned"),
     model: ModelOption = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option("--checkpoint-every", help="Keep the state after so many rows of the history.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
 ) -> None:
     """Train a network and prune it by P-ADMM on the zero-norm problem, to an exact sparsity."""
     with one_line_errors():
         from parsimo import neural
 
+        checkpoints = _checkpoints(out, checkpoint_every, resume)
+        if resume and any(Path(checkpoints.folder).iterdir()):
+            model = model or out / "dense.parsimo"
         _compress(
             _bench(data, data_dir, network, activation, seed, batch_size),
             neural.prune,
@@ -182,6 +189,7 @@ def prune(
             epochs,
             out,
             target_sparsity=target_sparsity,
+            checkpoints=checkpoints,
         )
 
 
@@ -286,6 +294,22 @@ def _compress(
     console.print(f"{outcome}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {out}/: model.parsimo, convergence.png, report.json", soft_wrap=True)
     _go_on(outcome)
+
+
+def _checkpoints(out: Path, every: int | None, resume: bool) -> Any:
+    """Where the state is kept; None where it is not. An earlier run is gone on with on demand alone."""
+    from parsimo.neural import Checkpoints
+
+    folder = out / "checkpoints"
+    found = folder.is_dir() and any(folder.iterdir())
+    if resume and not found:
+        console.print(f"no checkpoint in {folder}: begins anew", highlight=False, soft_wrap=True)
+    if found and not resume:
+        raise ValueError(f"{folder} holds checkpoints of an earlier run: pass --resume to go on, or remove the folder")
+    if every is None and not resume:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return Checkpoints(folder, every or 20)
 
 
 def _go_on(outcome: Any) -> None:

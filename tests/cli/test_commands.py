@@ -67,6 +67,32 @@ def test_prune_writes_model_picture_and_report(images, tmp_path):
     assert "nonzero weights" in ran.output
 
 
+def test_an_interrupted_run_goes_on(images, tmp_path, monkeypatch):
+    from parsimo.neural import pruning
+
+    def files(out):
+        return (out / "model.parsimo").read_bytes()
+
+    arguments = ("prune", "--data", images, "--dense-epochs", 2, "--epochs", 6, "--batch-size", 20)
+    assert invoke(*arguments, "--out", tmp_path / "whole").exit_code == 0
+    out, kept = tmp_path / "out", ("--checkpoint-every", 2, "--out", tmp_path / "out")
+    fix = pruning.Handle._fix
+
+    def killed(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pruning.Handle, "_fix", killed)
+    assert invoke(*arguments, *kept).exit_code == 130
+    monkeypatch.setattr(pruning.Handle, "_fix", fix)
+    refused = invoke(*arguments, *kept)
+    assert refused.exit_code == 2
+    assert "holds checkpoints of an earlier run: pass --resume to go on" in refused.output.replace("\n", " ")
+    ran = invoke(*arguments, *kept, "--resume")
+    assert ran.exit_code == 0, ran.output
+    assert "went on from a checkpoint" in ran.output
+    assert files(out) == files(tmp_path / "whole")
+
+
 def test_quantize_can_start_from_a_pruned_model(images, tmp_path):
     short = ("--epochs", 3, "--batch-size", 20)
     invoke("prune", "--data", images, "--dense-epochs", 2, "--out", tmp_path / "p", "--target-sparsity", 0.7, *short)
