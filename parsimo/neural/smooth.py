@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -229,13 +229,14 @@ class TorchSmooth:
     def _read(self, x: Tensor) -> Iterable[Tensor]:
         module, parameters = self.view.module, self.view.named_tensors(x)
         parameters |= {alias: parameters[name] for alias, name in self.view.aliases.items() if name in parameters}
-        examples = sum(len(targets) for _, targets in self.data)
+        examples = sum(len(pair_of(batch)[1]) for batch in self.data)
         if examples == 0:
             raise ValueError("TorchSmooth: the data hold no example")
         was_training = module.training
         module.eval()
         try:
-            for inputs, targets in self.data:
+            for batch in self.data:
+                inputs, targets = pair_of(batch)
                 outputs = _outputs(module, parameters, inputs, x)
                 loss = self.loss(outputs, targets.to(x.device))
                 if loss.ndim > 0:
@@ -261,6 +262,27 @@ def _outputs(module: nn.Module, parameters: dict[str, Tensor], inputs: Any, x: T
                 f"inputs.to({x.dtype}), or the network by network.to({inputs.dtype})"
             ) from error
         raise
+
+
+def pair_of(batch: Any) -> tuple[Any, Tensor]:
+    """Inputs and targets of a batch.
+
+    Raises
+    ------
+    TypeError
+        If it is no pair.
+    """
+    if isinstance(batch, Mapping) or not isinstance(batch, Sequence) or len(batch) != 2:
+        what = (
+            f"a {type(batch).__name__} with {', '.join(map(str, batch))}"
+            if isinstance(batch, Mapping)
+            else repr(type(batch))
+        )
+        raise TypeError(
+            f"a loader must give pairs (inputs, targets), got {what}; inputs may be a dict: wrap the loader so that it "
+            'gives for example (batch, batch["labels"]), and pick what the network takes in its forward'
+        )
+    return batch[0], batch[1]
 
 
 def random_state(loader: Any) -> list[Tensor]:

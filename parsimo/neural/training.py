@@ -9,7 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from parsimo.neural.smooth import FlatView, Loss, Selector, random_state, set_random_state, to_device, weights_only
+from parsimo.neural.smooth import (
+    FlatView,
+    Loss,
+    Selector,
+    pair_of,
+    random_state,
+    set_random_state,
+    to_device,
+    weights_only,
+)
 from parsimo.neural.structures import Structure
 
 __all__ = ["Trainer", "check_loader"]
@@ -88,7 +97,7 @@ class Trainer:
             self._buffers = [b.clone() for b in self.module.buffers()]
         total = torch.zeros((), dtype=torch.float64, device=self.flat.device)
         for _ in range(count):
-            inputs, targets = self._next_batch()
+            inputs, targets = pair_of(self._next_batch())
             self.gradient.zero_()
             loss = self.loss(self.module(to_device(inputs, self.flat.device)), targets.to(self.flat.device))
             loss.backward()
@@ -139,7 +148,7 @@ class Trainer:
                 next(self._batches)
         set_random_state(self.loader, state["random"])
 
-    def _next_batch(self) -> tuple[Any, Tensor]:
+    def _next_batch(self) -> Any:
         for batch in self._batches:
             self._taken += 1
             return batch

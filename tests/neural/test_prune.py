@@ -163,3 +163,22 @@ def test_batch_norm_buffers_stay_finite_when_the_loss_turns_nan(loader):
     )
     assert outcome.status is ps.Status.NONFINITE
     assert all(bool(torch.isfinite(t).all()) for t in network.state_dict().values())
+
+
+class Named(nn.Module):
+    """A network that takes a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(12, 2)
+
+    def forward(self, batch):
+        return self.layer(batch["features"])
+
+
+def test_loaders_that_give_dicts(data):
+    batches = [{"features": data[0][i::6], "labels": data[1][i::6]} for i in range(6)]
+    with pytest.raises(TypeError, match=r"must give pairs .* got a dict with features, labels; inputs may be a dict"):
+        prune(Named(), batches, LOSS, **QUICK)
+    outcome = prune(Named(), [(batch, batch["labels"]) for batch in batches], LOSS, target_sparsity=0.5, **QUICK)
+    assert outcome.nonzeros == 12

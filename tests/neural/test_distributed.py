@@ -1,0 +1,66 @@
+"""Under DistributedDataParallel every rank ends with the same network, which is that of one process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+SCRIPT = """
+import os, sys, torch
+import torch.distributed as dist
+from torch import nn
+import parsimo as ps
+from parsimo.neural import Sparse, compress
+
+torch.set_num_threads(1)
+world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+if world > 1:
+    dist.init_process_group("gloo")
+torch.manual_seed(0)
+inputs = torch.randn(240, 12, dtype=torch.float64)
+targets = (inputs[:, 0] * inputs[:, 1] + inputs[:, 2] > 0).long()
+network = nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, 2)).double()
+model = nn.parallel.DistributedDataParallel(network) if world > 1 else network
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+plan = {"*.weight": Sparse(ps.MCP(1.0, 0.05), budget=0.8, floor=0.05)}
+handle = compress(model, optimizer, plan, steps=80, every=5)
+share = slice(rank * 240 // world, (rank + 1) * 240 // world)
+for _ in range(80):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(inputs[share]), targets[share]).backward()
+    optimizer.step()
+report = handle.finalize()
+torch.save({"report": report.nonzeros, **network.state_dict()}, f"{sys.argv[1]}-{rank}.pt")
+if world > 1:
+    dist.destroy_process_group()
+"""
+
+
+def run(tmp_path, world: int) -> list[dict[str, torch.Tensor]]:
+    script = tmp_path / "run.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    out = tmp_path / f"of{world}"
+    several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world}"] if world > 1 else []
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *several, str(script), str(out)], env=environment, check=True, capture_output=True)
+    return [torch.load(f"{out}-{rank}.pt", weights_only=True) for rank in range(world)]
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_all_ranks_end_with_the_network_of_one_process(tmp_path, world):
+    (alone,) = run(tmp_path, 1)
+    assert alone["report"] == round(0.2 * 336)
+    ranks = run(tmp_path, world)
+    for state in ranks:
+        for name in alone:
+            if name == "report":
+                assert state[name] == alone[name]
+            else:
+                assert torch.equal(state[name], ranks[0][name]), name
+                torch.testing.assert_close(state[name], alone[name], rtol=1e-6, atol=1e-9)
+                assert torch.equal(state[name] == 0, alone[name] == 0), name
