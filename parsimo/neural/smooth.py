@@ -273,11 +273,8 @@ def pair_of(batch: Any) -> tuple[Any, Tensor]:
         If it is no pair.
     """
     if isinstance(batch, Mapping) or not isinstance(batch, Sequence) or len(batch) != 2:
-        what = (
-            f"a {type(batch).__name__} with {', '.join(map(str, batch))}"
-            if isinstance(batch, Mapping)
-            else repr(type(batch))
-        )
+        keys = f" with {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else ""
+        what = f"a {type(batch).__name__}{keys}"
         raise TypeError(
             f"a loader must give pairs (inputs, targets), got {what}; inputs may be a dict: wrap the loader so that it "
             'gives for example (batch, batch["labels"]), and pick what the network takes in its forward'
