@@ -143,7 +143,10 @@ class Handle:
         return min(split.least for split in self._splits) ** 2 / 2 if self.is_fixed else 0.0
 
     def detach(self) -> None:
-        """Leave the optimizer."""
+        """Leave the optimizer; zeros of a fixed support are +0, which costs nothing in a file."""
+        if self.is_fixed:
+            for split in self._splits:
+                split.settle()
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
@@ -154,8 +157,6 @@ class Handle:
         if not self.is_fixed:
             self._fix()
         self.detach()
-        for split in self._splits:
-            split.hold()
         return self.report()
 
     def state_dict(self) -> dict[str, Any]:

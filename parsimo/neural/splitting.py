@@ -67,12 +67,16 @@ class Split:
         self.z = [k.to(p.dtype) for k, p in zip(kept, self.parameters, strict=True)]
         self.anchors = []
         self.nonzeros, self.moved, self.primal, self.dual = sum(int(k.sum()) for k in kept), 0, 0.0, 0.0
-        self.hold()
+        self.settle()
+
+    def hold(self) -> None:
+        """What is outside the support is 0 again, of either sign."""
+        torch._foreach_mul_(self.parameters, self.z)
 
     @torch.no_grad()
-    def hold(self) -> None:
-        """What is outside the support is 0, and +0, again."""
-        torch._foreach_mul_(self.parameters, self.z)
+    def settle(self) -> None:
+        """What is outside the support is +0."""
+        self.hold()
         torch._foreach_add_(self.parameters, 0.0)
 
     def _shifted(self) -> list[Tensor]:

@@ -44,7 +44,8 @@ def thresholds(tensors: Sequence[Tensor], counts: Counts) -> list[float]:
     highest = [_after(v, k) for v, k in zip(sizes, counts.floors, strict=True)]
     lowest = [_after(v, k) for v, k in zip(sizes, counts.caps, strict=True)]
     # of each tensor the floor is in any case, and nothing beyond the cap: the rest compete for what is left
-    open_ones = [v[(v <= high) & (v > low)] for v, high, low in zip(sizes, highest, lowest, strict=True)]
+    bounds = zip(sizes, highest, lowest, strict=True)
+    open_ones = [v if high == math.inf and low < 0 else v[(v <= high) & (v > low)] for v, high, low in bounds]
     left = counts.total - sum(counts.floors)
     common = _after(torch.cat(open_ones), left) if left > 0 or any(v.numel() for v in open_ones) else math.inf
     return [min(max(common, low), high) for low, high in zip(lowest, highest, strict=True)]
@@ -56,8 +57,9 @@ def _after(magnitudes: Tensor, count: int) -> float:
         return math.inf
     if count >= magnitudes.numel():
         return -1.0
-    top = torch.topk(magnitudes, count + 1).values
-    return float(top[-1] + top[-2]) / 2
+    last = magnitudes.numel() - count  # by selection, which takes no more than a few passes
+    below, above = (torch.kthvalue(magnitudes, k).values for k in (last, last + 1))
+    return float(below + above) / 2
 
 
 def weight_for_threshold(penalty: EvenPenalty, threshold: float, step_size: float) -> float:
