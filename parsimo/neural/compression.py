@@ -16,6 +16,8 @@ from parsimo.penalties.even import EvenPenalty
 
 __all__ = ["Handle", "compress"]
 
+_TOGETHER = 4  # optimizer steps after which their pulls are made, in one
+
 
 def compress(
     model: nn.Module,
@@ -164,7 +166,7 @@ class Handle:
         return {
             "step": self.step,
             "is_fixed": self.is_fixed,
-            "splits": [{"z": list(s.z), "anchors": list(s.anchors), "least": s.least} for s in self._splits],
+            "splits": [s.state_dict() for s in self._splits],
         }
 
     @torch.no_grad()
@@ -177,14 +179,7 @@ class Handle:
             If the state is that of another plan or network.
         """
         for split, saved in zip(self._splits, state["splits"], strict=True):
-            shapes = [tuple(t.shape) for t in saved["z"]]
-            own = [tuple(p.shape) for p in split.parameters]
-            if shapes != own:
-                raise ValueError(f"the state holds tensors of shapes {shapes}, but the plan is about {own}")
-            split.least = float(saved["least"])
-            split.z = [t.to(p) for t, p in zip(saved["z"], split.parameters, strict=True)]
-            anchors = zip(saved["anchors"], split.parameters, strict=False)  # there are none once the support is fixed
-            split.anchors = [t.to(p) for t, p in anchors]
+            split.load_state_dict(saved)
         self.step, self.is_fixed = int(state["step"]), bool(state["is_fixed"])
 
     @torch.no_grad()
@@ -196,11 +191,13 @@ class Handle:
                 split.hold()
             return
         rates = [float(group["lr"]) for group in optimizer.param_groups]
+        due = self.schedule.is_due(self.step)
+        ends = self.step >= self.schedule.coupled
         for split in self._splits:
-            split.pull(rates, sigma)
-        if self.step >= self.schedule.coupled:
+            split.pull(rates, sigma, now=due or ends or self.step % _TOGETHER == 0)
+        if ends:
             self._fix()
-        elif self.schedule.is_due(self.step):
+        elif due:
             for split in self._splits:
                 split.choose(
                     self.schedule.sigma_at(self.step), self.schedule.kept(self.step, split.target.sparse.budget)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from parsimo.neural.plans import Target
 from parsimo.neural.thresholds import Counts, thresholds, weight_for_threshold
 
 __all__ = ["Split"]
+
+_SAMPLE = 1_000_000  # magnitudes that a threshold is taken from while the support is not fixed
 
 
 class Split:
@@ -31,12 +34,19 @@ class Split:
         self.primal = self.dual = 0.0
         self.moved, self.nonzeros = 0, sum(target.sizes)
         self._groups = _groups_of(target, optimizer)
+        self._waiting = dict.fromkeys(self._groups, 0.0)
+        """For each group, the logarithm of what the steps that wait leave of x - anchor, negative."""
 
-    def pull(self, rates: list[float], sigma: float) -> None:
-        """The proximal step of sigma/2 |x - anchor|^2 in the metric 1/lr: one fused operation for each group."""
+    def pull(self, rates: list[float], sigma: float, now: bool) -> None:
+        """The proximal step of sigma/2 |x - anchor|^2 in the metric 1/lr; several of them at once where they wait.
+
+        k steps of strength s in a row leave (1 + s)^-k of x - anchor: one fused operation for each group.
+        """
         for group, places in self._groups.items():
-            strength = rates[group] * sigma / (1 + rates[group] * sigma)
-            torch._foreach_lerp_([self.parameters[i] for i in places], [self.anchors[i] for i in places], strength)
+            self._waiting[group] += math.log1p(rates[group] * sigma)
+            if now:
+                strength, self._waiting[group] = -math.expm1(-self._waiting[group]), 0.0
+                torch._foreach_lerp_([self.parameters[i] for i in places], [self.anchors[i] for i in places], strength)
 
     def choose(self, sigma: float, share: float) -> None:
         """u <- u + x - z, then z <- prox at x + u with the weight that keeps the share."""
@@ -79,6 +89,26 @@ class Split:
         self.hold()
         torch._foreach_add_(self.parameters, 0.0)
 
+    def state_dict(self) -> dict[str, Any]:
+        """z, the anchors, and what waits."""
+        return {"z": list(self.z), "anchors": list(self.anchors), "least": self.least, "waiting": dict(self._waiting)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there.
+
+        Raises
+        ------
+        ValueError
+            If the state is that of other parameters.
+        """
+        shapes, own = ([tuple(t.shape) for t in tensors] for tensors in (state["z"], self.parameters))
+        if shapes != own:
+            raise ValueError(f"the state holds tensors of shapes {shapes}, but the plan is about {own}")
+        self.z = [t.to(p) for t, p in zip(state["z"], self.parameters, strict=True)]
+        anchors = zip(state["anchors"], self.parameters, strict=False)  # there are none once the support is fixed
+        self.anchors = [t.to(p) for t, p in anchors]
+        self.least, self._waiting = float(state["least"]), dict(state["waiting"])
+
     def _shifted(self) -> list[Tensor]:
         """x + u after u <- u + x - z, which is 2 x - anchor."""
         return list(torch._foreach_sub(torch._foreach_mul(self.parameters, 2.0), self.anchors))
@@ -90,20 +120,21 @@ class Split:
     def _thresholds(self, tensors: list[Tensor], share: float) -> list[float]:
         found = [0.0] * len(tensors)
         for scope in self._scopes(tensors):
-            counts = self._counts(scope, share)
-            for i, t in zip(scope, thresholds([tensors[i] for i in scope], counts), strict=True):
+            sizes = [tensors[i].numel() for i in scope]
+            for i, t in zip(scope, thresholds([tensors[i] for i in scope], self._counts(sizes, share)), strict=True):
                 found[i] = t
         return found
 
-    def _counts(self, scope: list[int], share: float) -> Counts:
+    def _counts(self, sizes: list[int], share: float) -> Counts:
         """Floors hold all the way; caps come down with the share, from all to what they are at the budget."""
         sparse = self.target.sparse
         progress = (1 - share) / sparse.budget if sparse.budget > 0 else 1.0
         cap = 1 - (1 - sparse.cap) * min(progress, 1.0)
-        return Counts([self.target.sizes[i] for i in scope], share, sparse.floor, cap)
+        return Counts(sizes, share, sparse.floor, cap)
 
     def _weights(self, tensors: list[Tensor], sigma: float, share: float) -> list[float]:
-        found = self._thresholds(tensors, share)
+        stride = max(sum(self.target.sizes) // _SAMPLE, 1)  # on the way, the share of a sample will do
+        found = self._thresholds([v.reshape(-1)[::stride] for v in tensors], share)
         if any(math.isnan(t) for t in found):
             raise FloatingPointError("compress: weights are NaN where the sparse copy is to be chosen")
         known = {t: weight_for_threshold(self.target.sparse.penalty, t, 1 / sigma) for t in set(found)}
@@ -115,7 +146,7 @@ class Split:
         found = self._thresholds(tensors, share)
         counts = [int((v.abs() > t).sum()) for v, t in zip(tensors, found, strict=True)]
         for scope in self._scopes(tensors):
-            wanted = self._counts(scope, share)
+            wanted = self._counts([self.target.sizes[i] for i in scope], share)
             excess = sum(counts[i] for i in scope) - wanted.total
             for position, i in enumerate(scope):
                 room = counts[i] - wanted.floors[position] if excess > 0 else counts[i] - wanted.caps[position]
