@@ -4,10 +4,10 @@
         [--method zero-norm mcp scad capped-l1 l1 magnitude] [--target 0.985] [--seeds 5] [--epochs 50] [--validate]
         [--out docs/results/pruning]
 
-All methods start from the same random weights, see the same batches in the same order, and take the same optimizer
-steps with the same learning rates. `--validate` trains on the first 55,000 images and gives the error on the last
-5,000 of the training set, by which every choice was made; without it all 60,000 are trained on, and the test set is
-used once, at the end. A run that is in the folder already is not repeated; the table is made from the folder.
+All methods start from the same random weights, see the same batches in the same order, and take the same steps of AdamW
+with the same learning rates. `--validate` trains on the first 55,000 images and gives the error on the last 5,000 of
+the training set, by which every choice was made; without it all 60,000 are trained on, and the test set is used once,
+at the end. A run that is in the folder already is not repeated; the table is made from the folder.
 
 * zero-norm, mcp, scad, capped-l1, l1: P-ADMM through `parsimo.neural.compress`, by the prox of that penalty.
 * magnitude: gradual magnitude pruning (Zhu and Gupta, arXiv 1710.01878): the smallest weights are set to 0 at the same
@@ -62,7 +62,8 @@ class Setting:
     validate: bool
     batch: int = 128
     learning_rate: float = 1.2e-3
-    sigma: tuple[float, float] = (1.0, 100.0)
+    weight_decay: float = 0.05
+    sigma: tuple[float, float] = (1.0, 30.0)
     span: tuple[float, float] = (0.1, 0.6)
     every: int = 50
 
@@ -109,8 +110,15 @@ def run(setting: Setting, data: Any) -> dict[str, Any]:
     model = networks.build(setting.network, tuple(inputs.shape[1:]), 10, setting.activation)  # type: ignore[arg-type]
     batches = TensorBatches(inputs, targets, setting.batch, seed=setting.seed)
     steps = setting.epochs * len(batches)
-    optimizer = torch.optim.Adam(model.parameters(), lr=setting.learning_rate)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: (1 + math.cos(math.pi * k / steps)) / 2)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=setting.learning_rate, weight_decay=setting.weight_decay, foreach=True
+    )
+    fixed = round(setting.span[1] * steps)  # constant until the support is fixed, then a half cosine
+
+    def factor(k: int) -> float:
+        return (1 + math.cos(math.pi * max(k - fixed, 0) / (steps - fixed))) / 2
+
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     handle: Any
     if setting.method == "magnitude":
         schedule = Schedule(steps, setting.span, setting.sigma, setting.every)
@@ -197,6 +205,7 @@ def main() -> None:
     arguments.add_argument("--span", type=float, nargs=2, default=Setting.span)
     arguments.add_argument("--every", type=int, default=Setting.every)
     arguments.add_argument("--learning-rate", type=float, default=Setting.learning_rate)
+    arguments.add_argument("--weight-decay", type=float, default=Setting.weight_decay)
     arguments.add_argument("--batch", type=int, default=Setting.batch)
     arguments.add_argument("--validate", action="store_true", help="error on the last 5,000 training images instead")
     arguments.add_argument("--out", type=Path, default=Path("docs/results/pruning"))
@@ -204,7 +213,7 @@ def main() -> None:
     torch.set_num_threads(1)
     data = load_images("mnist", options.data_dir)
     guide = {"sigma": tuple(options.sigma), "span": tuple(options.span), "every": options.every}
-    guide |= {"learning_rate": options.learning_rate, "batch": options.batch}
+    guide |= {"learning_rate": options.learning_rate, "batch": options.batch, "weight_decay": options.weight_decay}
     lines = []
     for target, method in itertools.product(options.target, options.method):
         settings = [

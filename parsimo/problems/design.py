@@ -163,9 +163,18 @@ class Design:
 
     @cached_property
     def gram(self) -> Any:
-        """A'A or AA', whichever is smaller."""
+        """A'A or AA', whichever is smaller.
+
+        Raises
+        ------
+        ValueError
+            If it overflows.
+        """
         m, n = self.shape
-        return self._transposed @ self.A if n <= m else self.A @ self._transposed
+        gram = self._transposed @ self.A if n <= m else self.A @ self._transposed
+        if self.is_dense and not all_finite(gram):
+            raise ValueError("A'A overflows; scale the data, for example divide A and its targets by a number")
+        return gram
 
     @property
     def has_gram(self) -> bool:

@@ -73,3 +73,9 @@ class NoCertificate:
 def test_misuse_is_refused(make: Any, error: type[Exception], match: str):
     with pytest.raises(error, match=match):
         make()
+
+
+def test_a_gram_matrix_that_overflows_is_told():
+    f = ps.LeastSquares(1e200 * np.eye(3), np.ones(3))
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="A'A overflows; scale the data"):
+        ps.solve(ps.Composite(f, ps.L1(1.0)), ps.ProximalADMM())
