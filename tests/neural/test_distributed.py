@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 SCRIPT = """
-import os, sys, torch
+import sys, torch
 import torch.distributed as dist
 from torch import nn
 from safetensors.torch import save_file
@@ -20,9 +20,9 @@ import parsimo as ps
 from parsimo.neural import Sparse, compress
 
 torch.set_num_threads(1)
-world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+out, world, rank = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if world > 1:
-    dist.init_process_group("gloo")
+    dist.init_process_group("gloo", init_method=f"file://{out}-meeting", world_size=world, rank=rank)
 torch.manual_seed(0)
 inputs = torch.randn(240, 12, dtype=torch.float64)
 targets = (inputs[:, 0] * inputs[:, 1] + inputs[:, 2] > 0).long()
@@ -37,7 +37,7 @@ for _ in range(80):
     nn.functional.cross_entropy(model(inputs[share]), targets[share]).backward()
     optimizer.step()
 report = handle.finalize()
-save_file({"report": torch.tensor(report.nonzeros), **network.state_dict()}, f"{sys.argv[1]}-{rank}.safetensors")
+save_file({"report": torch.tensor(report.nonzeros), **network.state_dict()}, f"{out}-{rank}.safetensors")
 if world > 1:
     dist.destroy_process_group()
 """
@@ -47,9 +47,20 @@ def run(tmp_path, world: int) -> list[dict[str, torch.Tensor]]:
     script = tmp_path / "run.py"
     script.write_text(textwrap.dedent(SCRIPT))
     out = tmp_path / f"of{world}"
-    several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world}"] if world > 1 else []
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, *several, str(script), str(out)], env=environment, check=True, capture_output=True)
+    # a file to meet at and the loopback device: no port to choose, no name to resolve
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(out), str(world), str(rank)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(world)
+    ]
+    said = [process.communicate()[0] for process in ranks]
+    assert all(process.returncode == 0 for process in ranks), "\n".join(said)
     return [load_file(f"{out}-{rank}.safetensors") for rank in range(world)]
 
 
