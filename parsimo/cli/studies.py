@@ -22,7 +22,7 @@ def study_command(
     jobs: Annotated[int, typer.Option("--jobs", help="Cells at a time; -1 for as many as there are cores.")] = 1,
     backend: Annotated[
         str | None,
-        typer.Option("--backend", help="joblib's: loky, threading, multiprocessing, dask, ray, or a registered one."),
+        typer.Option("--backend", help="joblib's: loky, threading, dask, ray, or a registered one."),
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run again the cells that ended with an error.")] = False,
 ) -> None:

@@ -89,7 +89,7 @@ def backend(name: str | None, jobs: int | None = None) -> Iterator[None]:
     Parameters
     ----------
     name : str, optional
-        "loky" (processes), "threading", "multiprocessing", "sequential", "dask", "ray", or any that is registered
+        "loky" (processes), "threading", "sequential", "dask", "ray", or any that is registered
         with joblib; None leaves joblib's own choice.
     jobs : int, optional
         Processes of a Dask cluster on this machine. If Dask is configured with `scheduler-address`, that cluster is
@@ -111,7 +111,7 @@ def backend(name: str | None, jobs: int | None = None) -> Iterator[None]:
             try:
                 open_here.enter_context(require("joblib").parallel_config(name))
             except ValueError as error:
-                known = "loky, threading, multiprocessing, sequential, dask, ray"
+                known = "loky, threading, sequential, dask, ray"
                 raise ValueError(f"joblib has no backend {name!r}; choose one of {known}") from error
         yield
 
