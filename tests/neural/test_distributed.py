@@ -61,7 +61,11 @@ def run(tmp_path, world: int) -> list[dict[str, torch.Tensor]]:
         )
         for rank in range(world)
     ]
-    said = [process.communicate()[0] for process in ranks]
+    try:
+        said = [process.communicate(timeout=300)[0] for process in ranks]
+    finally:
+        for process in ranks:  # one that fails leaves the others waiting
+            process.kill()
     assert all(process.returncode == 0 for process in ranks), "\n".join(said)
     return [load_file(f"{out}-{rank}.safetensors") for rank in range(world)]
 
